@@ -1,0 +1,19 @@
+"""A dbt adapter for the local engine: dbt-spark's own, in the session of the home's Spark Connect.
+
+dbt finds it by its name, ``type: localspark``. It loads the project's settings, starts the engine
+when a command first needs it, runs Python models in the same session, and mends dbt-spark where it is
+weak on Delta. dbt-databricks takes its place on Databricks.
+"""
+
+from dbt.adapters.base import AdapterPlugin
+from dbt.adapters.localspark.connections import LocalSparkConnectionManager, LocalSparkCredentials
+from dbt.adapters.localspark.impl import LocalSparkAdapter
+
+Plugin = AdapterPlugin(
+    adapter=LocalSparkAdapter,  # type: ignore[arg-type]
+    credentials=LocalSparkCredentials,
+    include_path=f"{__path__[0]}/include",
+    dependencies=["spark"],
+)
+
+__all__ = ["LocalSparkAdapter", "LocalSparkConnectionManager", "LocalSparkCredentials", "Plugin"]

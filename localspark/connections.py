@@ -1,0 +1,176 @@
+"""Connections of the ``localspark`` adapter: one Spark Connect session for a dbt process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
+from dbt.adapters.exceptions import FailedToConnectError
+from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
+from dbt_common.exceptions import DbtRuntimeError
+
+from ingestion import engine, settings
+from ingestion.errors import CryptoError
+
+CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
+QUERY_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
+
+
+@cache
+def local_settings() -> settings.Settings:
+    """Return the settings of this dbt process."""
+    return settings.load()
+
+
+@dataclass
+class LocalSparkCredentials(SparkCredentials):
+    """A profile of the local engine: it needs ``schema`` only, everything else is the engine's."""
+
+    def __post_init__(self) -> None:
+        self.method, self.host = SparkConnectionMethod.SESSION, "local engine"
+        super().__post_init__()
+        # dbt-spark turns ANSI mode off; Databricks has it on, and so has the local engine.
+        self.server_side_parameters = {}
+
+    @property
+    def type(self) -> str:
+        """The adapter's name in a profile."""
+        return "localspark"
+
+    @property
+    def unique_field(self) -> str:
+        """What tells one installation from another; nothing here is worth telling."""
+        return "local engine"
+
+    def _connection_keys(self) -> tuple[str, ...]:
+        return ("schema",)
+
+
+class LocalSparkConnectionManager(SparkConnectionManager):
+    """dbt-spark's connections, each a cursor over the same session."""
+
+    TYPE = "localspark"
+
+    @classmethod
+    def open(cls, connection: Connection) -> Connection:
+        """Start the engine if need be and hand out a cursor."""
+        if connection.state == ConnectionState.OPEN:
+            return connection
+        try:
+            spark = engine.session(local_settings())
+        except CryptoError as error:
+            raise FailedToConnectError(str(error)) from error
+        connection.handle = Handle(spark, local_settings().warehouse)
+        connection.state = ConnectionState.OPEN
+        return connection
+
+    @classmethod
+    def get_response(cls, cursor: Any) -> AdapterResponse:
+        """Say how many rows a statement changed, where Delta counts them."""
+        rows = cursor.rows_affected() if isinstance(cursor, Handle) else None
+        return AdapterResponse(_message="OK" if rows is None else f"OK {rows} rows", rows_affected=rows)
+
+
+class Handle:
+    """What dbt takes for a database connection and its cursor (DB-API, as far as dbt uses it)."""
+
+    def __init__(self, spark: Any, warehouse: Path) -> None:
+        self.spark, self.warehouse = spark, warehouse
+        self._frame: Any = None
+        self._table: Any = None
+
+    def cursor(self) -> Handle:
+        """Return a cursor of its own for each statement."""
+        return Handle(self.spark, self.warehouse)
+
+    def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
+        """Run one statement; a failure is Spark's message without the Java trace."""
+        from pyspark.errors import PySparkException
+
+        sql = sql.strip().removesuffix(";")
+        if bindings:
+            sql = sql % tuple(literal(value) for value in bindings)
+        try:
+            self._table, self._frame = None, self.spark.sql(sql)
+        except PySparkException as error:
+            raise DbtRuntimeError(plain(error)) from error
+        self._remember_view(sql)
+
+    def _remember_view(self, sql: str) -> None:
+        # The catalog lives in memory: the engine reads the views back from here when it starts.
+        found = CREATE_VIEW.match(QUERY_COMMENT.sub("", sql, count=1))
+        if found and not found[2].endswith("__dbt_tmp"):
+            folder = self.warehouse / f"{found[1]}.db"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{found[2]}.view.sql").write_text(sql)
+
+    def _result(self) -> Any:
+        from pyspark.errors import PySparkException
+
+        if self._table is None and self._frame is not None:
+            try:
+                self._table = self._frame.toArrow()
+            except PySparkException as error:
+                raise DbtRuntimeError(plain(error)) from error
+        return self._table
+
+    @property
+    def description(self) -> list[tuple[Any, ...]]:
+        """Name and type of each column of the result."""
+        table = self._result()
+        return [(field.name, str(field.type), *[None] * 5) for field in table.schema] if table is not None else []
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Return all rows."""
+        table = self._result()
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True)) if table is not None else []
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Return the first row, None if there is none."""
+        rows = self.fetchall()
+        return rows[0] if rows else None
+
+    def fetchmany(self, size: int) -> list[tuple[Any, ...]]:
+        """Return the first ``size`` rows."""
+        return self.fetchall()[:size]
+
+    def rows_affected(self) -> int | None:
+        """Return what a merge, insert or delete says it changed."""
+        if self._frame is None or "num_affected_rows" not in self._frame.columns:
+            return None
+        return int(self._result().column("num_affected_rows")[0].as_py() or 0)
+
+    def cancel(self) -> None:
+        """Interrupt what runs in this session."""
+        self.spark.interruptAll()
+
+    def rollback(self) -> None:
+        """Do nothing: Spark has no transactions of several statements."""
+
+    def close(self) -> None:
+        """Forget the result."""
+        self._frame = self._table = None
+
+
+def literal(value: Any) -> str:
+    """Write a value of a seed as a Spark literal; dbt-spark leaves apostrophes unescaped."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float | Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        value = value.isoformat()
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def plain(error: Exception) -> str:
+    """Return Spark's message up to the Java trace."""
+    return str(error).split("\n\nJVM stacktrace:")[0].strip()

@@ -1,0 +1,69 @@
+"""The ``localspark`` adapter: dbt-spark's, with Python models, a catalog for docs, and clean drops."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from dbt.adapters.base import PythonJobHelper
+from dbt.adapters.localspark.connections import LocalSparkConnectionManager, local_settings, plain
+from dbt.adapters.spark.impl import SparkAdapter
+from dbt_common.exceptions import DbtRuntimeError
+
+from ingestion import engine
+from ingestion.errors import CryptoError
+
+
+class InSession(PythonJobHelper):
+    """Runs a Python model in this process, in the session that the SQL models use."""
+
+    def __init__(self, parsed_model: dict[str, Any], credentials: Any) -> None:
+        self.path = parsed_model["original_file_path"]
+
+    def submit(self, compiled_code: str) -> None:
+        """Execute the compiled model, which writes its own table."""
+        from pyspark.errors import PySparkException
+
+        scope = {"spark": engine.session(local_settings()), "__name__": "dbt_python_model"}
+        try:
+            exec(compile(compiled_code, self.path, "exec"), scope)
+        except CryptoError as error:
+            raise DbtRuntimeError(str(error)) from error
+        except PySparkException as error:
+            raise DbtRuntimeError(plain(error)) from error
+
+
+class LocalSparkAdapter(SparkAdapter):
+    """dbt-spark's adapter on the local engine."""
+
+    ConnectionManager = LocalSparkConnectionManager
+
+    @property
+    def default_python_submission_method(self) -> str:
+        """Python models run in the session unless they say otherwise."""
+        return "session"
+
+    @property
+    def python_submission_helpers(self) -> dict[str, type[PythonJobHelper]]:
+        """Every way to submit is the session here: a model's own choice is meant for Databricks."""
+        ways = ("session", "serverless_cluster", "job_cluster", "all_purpose_cluster", "workflow_job")
+        return dict.fromkeys(ways, InSession)
+
+    def drop_relation(self, relation: Any) -> None:
+        """Drop a relation and what the engine would bring back at its next start."""
+        super().drop_relation(relation)
+        folder = local_settings().warehouse / f"{relation.schema}.db"
+        (folder / f"{relation.identifier}.view.sql").unlink(missing_ok=True)
+        # A table that the engine found at its start is external to Spark, which leaves its files.
+        if not relation.is_view:
+            shutil.rmtree(folder / relation.identifier, ignore_errors=True)
+
+    def _get_columns_for_catalog(self, relation: Any) -> Iterable[dict[str, Any]]:
+        # The listing of an in-memory catalog has no columns; the table itself has.
+        for column in self.get_columns_in_relation(relation):
+            found = column.to_column_dict()
+            found["column_name"] = found.pop("column")
+            found["column_type"] = found.pop("dtype")
+            found["table_database"] = None
+            yield found

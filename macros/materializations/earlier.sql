@@ -1,0 +1,11 @@
+{#-
+    What a `keyed_table` held before this run: the table itself, or nothing of it in a full refresh.
+    A model that asks it which rows are new needs no branch of its own for the first run or a full refresh.
+-#}
+{% macro earlier(relation) -%}
+    {%- if flags.FULL_REFRESH -%}
+        (select * from {{ relation }} where false)
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,15 @@
+-- Grain: one row per symbol and minute with trades.
+{{
+    config(
+        unique_key=['symbol', 'window_start'],
+        returns='changes',
+        lineage_columns=['revision'],
+        on_schema_change='fail',
+    )
+}}
+
+with candles as (
+    {{ candles_from_trades('1 minute') }}
+)
+
+select * from candles

@@ -1,0 +1,66 @@
+-- Grain: one row per row of bronze.trades.
+{{ config(materialized='view', contract={'enforced': false}) }}
+
+with trades as (
+    select
+        trade_id, symbol, exchange, trade_type, price, volume, `timestamp`, user_id,
+        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id,
+    from {{ source('bronze', 'trades') }}
+),
+
+symbols as (
+    select symbol, upper(symbol) as symbol_key
+    from {{ source('bronze', 'symbols') }}
+),
+
+exchanges as (
+    select exchange, upper(exchange) as exchange_key
+    from {{ source('bronze', 'exchanges') }}
+),
+
+withdrawn_files as (
+    select source_file as withdrawn_file
+    from {{ source('bronze', 'withdrawn_files') }}
+),
+
+-- try_cast turns what is not finite or too large into null.
+normalised as (
+    select
+        {{ trimmed('trades.trade_id') }} as trade_id,
+        symbols.symbol,
+        exchanges.exchange,
+        upper({{ trimmed('trades.trade_type') }}) as trade_type,
+        try_cast(trades.price as decimal(18, 8)) as price,
+        try_cast(trades.volume as decimal(18, 8)) as volume,
+        trades.`timestamp` as traded_at,
+        {{ trimmed('trades.user_id') }} as user_id,
+        withdrawn_files.withdrawn_file,
+        {% for column in raw_columns() %}trades.{{ column }} as raw_{{ column }},{{ ' ' if not loop.last }}{% endfor %}
+        trades.source_file, trades.source_row, trades.file_modified_at, trades.ingestion_timestamp, trades.batch_id,
+    from trades
+    left join symbols on upper({{ trimmed('trades.symbol') }}) = symbols.symbol_key
+    left join exchanges on upper({{ trimmed('trades.exchange') }}) = exchanges.exchange_key
+    left join withdrawn_files on trades.source_file = withdrawn_files.withdrawn_file
+),
+
+screened as (
+    select
+        * except (withdrawn_file),
+        xxhash64(trade_id) as trade_key,
+        case
+            when withdrawn_file is not null then 'withdrawn'
+            when trade_id is null then 'missing_trade_id'
+            when traded_at is null then 'invalid_timestamp'
+            when traded_at < timestamp '2009-01-03 00:00:00' then 'invalid_timestamp'
+            when traded_at > file_modified_at + interval 5 minutes then 'invalid_timestamp'
+            when symbol is null then 'unknown_symbol'
+            when exchange is null then 'unknown_exchange'
+            when coalesce(trade_type, '') not in ('BUY', 'SELL') then 'invalid_trade_type'
+            when coalesce(price, 0) <= 0 then 'invalid_price'
+            when raw_volume is null then 'missing_volume'
+            when coalesce(volume, 0) <= 0 then 'invalid_volume'
+        end as reason,
+    from normalised
+)
+
+select * from screened
