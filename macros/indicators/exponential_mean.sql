@@ -1,0 +1,38 @@
+{#
+    The recursion y = alpha * x + (1 - alpha) * previous y, seeded with the mean of the first `bars` values, as a
+    closed form: y(i) = q^i * sum of x(j) * weight(j), where q = 1 - alpha and weight(j) = alpha * q^-j. Weights grow
+    without end, so the series is cut in blocks short enough for them (below 1e280, because -ln(q) <= alpha / q) and
+    long enough for what lies three blocks back to vanish: a block starts from what the last two carry over.
+    `first` is the bar at which `column` has its first value, `bar` numbers the bars from 1.
+    First bar: first + bars - 1. Zero is a value like others; flat gives that value; null gives null ever after, as
+    the recursion would; a gap is not seen, bars are counted; a single row gives null, unless bars = 1.
+#}
+{% macro exponential_mean(column, alpha, bars, first=1, partition='symbol', bar='bars_seen') -%}
+    {%- if bars == 1 -%} {{ column }}
+    {%- else -%}
+    {%- set q = 1 - alpha -%}
+    {%- set length = (644 * q / alpha) | int -%}
+    {%- set block -%} (({{ bar }} - {{ first }}) div {{ length }}) {%- endset -%}
+    {%- set place -%} (({{ bar }} - {{ first }}) % {{ length }} + 1) {%- endset -%}
+    {%- set weighted -%}
+        sum({{ column }} * case
+            when {{ bar }} < {{ first + bars }} then power({{ q }}d, -{{ bars }}) / {{ bars }}
+            else {{ alpha }}d * power({{ q }}d, -{{ place }})
+        end)
+    {%- endset -%}
+    {%- set earlier -%} over (partition by {{ partition }} order by {{ block }} range between {%- endset -%}
+    case
+        when
+            {{ bar }} >= {{ first + bars - 1 }}
+            and count({{ column }}) over (partition by {{ partition }} order by {{ bar }}) = {{ bar }} - {{ first - 1 }}
+        then power({{ q }}d, {{ place }}) * (
+            {{ weighted }} over (partition by {{ partition }}, {{ block }} order by {{ bar }})
+            + power({{ q }}d, {{ length }}) * (
+                coalesce({{ weighted }} {{ earlier }} 1 preceding and 1 preceding), 0)
+                + power({{ q }}d, {{ length }})
+                * coalesce({{ weighted }} {{ earlier }} 2 preceding and 2 preceding), 0)
+            )
+        )
+    end
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,18 @@
+{#- Rows after which the next one of the same partition is not the next day; a day twice or null is found too. -#}
+{% test no_gaps(model, column_name, partition_by) %}
+
+with days as (
+
+    select
+        {{ partition_by }},
+        {{ column_name }},
+        lead({{ column_name }}) over (partition by {{ partition_by }} order by {{ column_name }}) as next_day
+    from {{ model }}
+
+)
+
+select *
+from days
+where {{ column_name }} is null or datediff(next_day, {{ column_name }}) <> 1
+
+{% endtest %}
