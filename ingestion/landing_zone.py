@@ -1,0 +1,93 @@
+"""The landing zone: raw files in a folder or under ``s3://``, listed and opened the same way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from pyarrow import fs
+
+from ingestion.errors import CryptoError
+from ingestion.settings import Settings
+
+
+@dataclass(frozen=True, order=True)
+class RawFile:
+    """One listed file: its path below ``trades/``, its size in bytes and when it was written (UTC)."""
+
+    path: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class LandingZone:
+    """A file system and the folder in it that holds the raw files."""
+
+    filesystem: fs.FileSystem
+    root: str
+
+    def files(self) -> list[RawFile]:
+        """Return all ``*.parquet`` files at any depth, by path; none if the folder doesn't exist yet.
+
+        A name that begins with ``_`` or ``.`` is a writer's temporary file or folder. Raises CryptoError
+        when the folder can't be listed.
+        """
+        try:
+            infos = self.filesystem.get_file_info(
+                fs.FileSelector(self.root, allow_not_found=True, recursive=True)
+            )
+        except OSError as error:
+            raise CryptoError(
+                f"The landing zone {self.root} can't be listed ({first_line(error)}); "
+                "check its address, region and permissions."
+            ) from error
+        below = len(self.root) + 1
+        return sorted(
+            RawFile(info.path[below:], info.size, _utc(info.mtime_ns))
+            for info in infos
+            if info.type == fs.FileType.File
+            and info.path.endswith(".parquet")
+            and not re.search(r"(^|/)[_.]", info.path[below:])
+        )
+
+    def open(self, path: str) -> pa.NativeFile:
+        """Open one file for random reads; raises OSError."""
+        return self.filesystem.open_input_file(f"{self.root}/{path}")
+
+    def holds(self, file: RawFile) -> bool:
+        """Return whether the file is still there as it was listed; raises OSError."""
+        (info,) = self.filesystem.get_file_info([f"{self.root}/{file.path}"])
+        return info.type == fs.FileType.File and (info.size, _utc(info.mtime_ns)) == (
+            file.size,
+            file.modified_at,
+        )
+
+
+def of(settings: Settings) -> LandingZone:
+    """Return the landing zone that the settings name; raises CryptoError when S3 can't be set up."""
+    address = settings.landing_zone
+    if not address.startswith("s3://"):
+        return LandingZone(fs.LocalFileSystem(), address)
+    try:
+        filesystem = fs.S3FileSystem(
+            region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None
+        )
+    except (OSError, ValueError) as error:
+        raise CryptoError(
+            f"S3 can't be set up ({first_line(error)}); check AWS_REGION and AWS_ENDPOINT_URL."
+        ) from error
+    return LandingZone(filesystem, address.removeprefix("s3://"))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, short enough for a sentence."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
+
+
+def _utc(nanoseconds: int) -> datetime:
+    """Return a UTC time cut to microseconds, as tables keep it."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

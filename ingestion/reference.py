@@ -1,0 +1,91 @@
+"""Reference data: three small tables of Postgres, copied to bronze as they are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ingestion import bronze
+from ingestion.errors import CryptoError
+from ingestion.landing_zone import first_line
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from pyspark.sql import SparkSession
+
+# ASCII white space, as the screening trims it; Spark's plain trim takes spaces only.
+WHITE_SPACE = r"' \t\n\u000B\f\r'"
+COPIED = ("symbols", "exchanges", "withdrawn_files")
+
+
+def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze") -> list[str]:
+    """Make three tables of ``schema`` equal to those of ``crypto`` in Postgres; return those written.
+
+    A table that is equal already is not written. Raises CryptoError if a symbol or an exchange with
+    trades was removed or respelled in Postgres, or if Postgres or the engine fails.
+    """
+    import psycopg
+    from pyspark.errors import PySparkException
+
+    try:
+        with connection.transaction():
+            truth = {table: _read_postgres(connection, table) for table in COPIED}
+    except psycopg.Error as error:
+        raise CryptoError(
+            f"The reference data in Postgres can't be read ({first_line(error)}); check its schema crypto."
+        ) from error
+    try:
+        bronze.create_tables(spark, schema)
+        held = {table: _read_bronze(spark, schema, table) for table in COPIED}
+        for table, column in (("symbols", "symbol"), ("exchanges", "exchange")):
+            lost = {row[0] for row in held[table]} - {row[0] for row in truth[table]}
+            _refuse(table, _traded(spark, schema, column, lost) if lost else [])
+        differing = [table for table in COPIED if held[table] != truth[table]]
+        for table in differing:
+            rows = [dict(zip(bronze.TABLES[table].names, row, strict=True)) for row in truth[table]]
+            new = spark.createDataFrame(pa.Table.from_pylist(rows, bronze.TABLES[table]))
+            spark.sql(f"insert overwrite {schema}.{table} select * from {{new}}", new=new)
+    except PySparkException as error:
+        raise CryptoError(
+            f"The engine failed while reference data was copied ({first_line(error)}); run it again."
+        ) from error
+    return differing
+
+
+def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:
+    columns = ", ".join(bronze.TABLES[table].names)
+    return {tuple(row) for row in connection.execute(f"select {columns} from crypto.{table}").fetchall()}
+
+
+def _read_bronze(spark: SparkSession, schema: str, table: str) -> set[tuple]:
+    return {tuple(row.values()) for row in spark.table(f"{schema}.{table}").toArrow().to_pylist()}
+
+
+def _traded(spark: SparkSession, schema: str, column: str, names: set[str]) -> list[str]:
+    """Return those of ``names`` that have trades, matched as the screening matches them."""
+    lost = spark.createDataFrame(pa.table({"name": sorted(names)}))
+    return (
+        spark.sql(
+            f"""
+            select name from {{lost}} as lost
+            where exists (
+                select * from {schema}.trades
+                where upper(trim(both {WHITE_SPACE} from trades.{column})) = upper(lost.name)
+            )
+            order by name
+            """,
+            lost=lost,
+        )
+        .toArrow()
+        .column(0)
+        .to_pylist()
+    )
+
+
+def _refuse(table: str, names: list[str]) -> None:
+    if names:
+        raise CryptoError(
+            f"{', '.join(names)} has trades but is gone from crypto.{table} or spelled another way there; "
+            "put it back as it was (a symbol can be made inactive instead)."
+        )
