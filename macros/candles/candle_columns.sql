@@ -1,5 +1,8 @@
-{#- The columns of every candle, in their order and types; a window without trades is a tombstone. -#}
-{% macro candle_columns(relation, key, revision) %}
+{#-
+    The columns of every candle, in their order and types; a window without trades is a tombstone.
+    The revision is what the table read from has taken in.
+-#}
+{% macro candle_columns(relation, key, upstream) %}
     select
         {{ key }},
         open, high, low, close,
@@ -10,7 +13,8 @@
         cast(quote_volume as double) / cast(volume as double) as vwap,
         trade_count,
         first_trade_at, last_trade_at,
-        {{ revision }} as revision,
+        taken.revision,
         trade_count is null as is_deleted
     from {{ relation }}
+    cross join (select max(revision) as revision from {{ upstream }}) as taken
 {% endmacro %}

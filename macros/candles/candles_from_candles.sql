@@ -42,5 +42,5 @@
     )
 
     {{ candle_columns('touched left join windows using (symbol, window_start)', 'symbol, window_start',
-        '(select max(revision) from ' ~ finer ~ ')') }}
+        finer) }}
 {% endmacro %}

@@ -61,5 +61,5 @@
     )
 
     {{ candle_columns('touched left join windows using (' ~ key ~ ') left join edges using (' ~ key ~ ')', key,
-        '(select max(revision) from ' ~ ref('screened_trades') ~ ')') }}
+        ref('screened_trades')) }}
 {% endmacro %}

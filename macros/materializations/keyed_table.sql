@@ -3,11 +3,12 @@
     a run that changes nothing commits nothing. The table is created from the model's contract, so a query
     may read {{ this }} from its first run on and is the same text in every run.
 
-    unique_key          the columns of the merge key
+    unique_key          the columns of the merge key, never null
     returns             'all' (default): the query is the whole table, rows it lacks are deleted
                         'changes': the query returns new and changed rows, and tombstones (is_deleted)
     lineage_columns     columns whose change alone is no difference
-    A full refresh asks a 'changes' model for everything (see earlier()) and then deletes the rest too.
+    A full refresh asks a 'changes' model for everything (see earlier()) and replaces all rows; a table that keeps
+    a change feed is compared instead, so that the feed tells real changes only.
 -#}
 {% materialization keyed_table, default %}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -17,8 +18,17 @@
     {{ run_hooks(pre_hooks) }}
     {%- set is_new = prepare_keyed_table(target_relation, existing_relation, everything) -%}
     {{ get_assert_columns_equivalent(sql) if config.get('returns', 'all') == 'all' }}
+    {%- set keeps_changes = config.get('tblproperties', {}).get('delta.enableChangeDataFeed') == 'true' -%}
     {% call statement('main') %}
-        {{ insert_keyed_rows(target_relation, sql) if is_new else merge_keyed_rows(target_relation, sql, everything) }}
+        {%- if is_new -%}
+            {{ insert_keyed_rows(target_relation, sql) }}
+        {%- elif not everything -%}
+            {{ merge_keyed_rows(target_relation, sql) }}
+        {%- elif config.get('returns', 'all') == 'all' or keeps_changes -%}
+            {{ merge_keyed_rows(target_relation, keyed_rows_to_change(target_relation, sql)) }}
+        {%- else -%}
+            {{ overwrite_keyed_rows(target_relation, sql) }}
+        {%- endif -%}
     {% endcall %}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, false)) -%}
     {{ run_hooks(post_hooks) }}
@@ -62,7 +72,7 @@
     create or replace table {{ relation }} (
         {%- for column in model.columns.values() %}
         {{ column.name }} {{ column.data_type }}
-        {{- ' not null' if column.constraints | selectattr('type', 'equalto', 'not_null') | list }}
+        {{- ' not null' if column.name in config.require('unique_key') }}
         comment {{ sql_text(column.description) }}
         {{- ',' if not loop.last }}
         {%- endfor %}
@@ -87,31 +97,71 @@
 {% endmacro %}
 
 
-{% macro merge_keyed_rows(target_relation, sql, everything) %}
+{#- A full refresh of what costs too much to compare: all rows anew, in one commit. -#}
+{% macro overwrite_keyed_rows(target_relation, sql) %}
+    {%- set columns = model.columns | join(', ') %}
+    insert overwrite {{ target_relation }} ({{ columns }})
+    select {{ columns }}
+    from (
+        {{ sql }}
+    ) as changes
+    where not is_deleted
+{% endmacro %}
+
+
+{% macro merge_keyed_rows(target_relation, changes) %}
     {%- set keys = config.require('unique_key') -%}
-    {%- set lineage = config.get('lineage_columns', []) -%}
-    {%- set tombstones = config.get('returns', 'all') == 'changes' -%}
-    {%- set others = model.columns | reject('in', keys) | list %}
     merge into {{ target_relation }} as target
     using (
-        {{ sql }}
+        {{ changes }}
     ) as source
     on {% for key in keys %}target.{{ key }} = source.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
-    {%- if tombstones %}
     when matched and source.is_deleted then delete
-    {%- endif %}
-    when matched and (
-        {%- for column in others | reject('in', lineage) %}
-        target.{{ column }} is distinct from source.{{ column }}{{ ' or' if not loop.last }}
-        {%- endfor %}
-    ) then update set
-        {%- for column in others %}
+    when matched and {{ keyed_rows_differ('target', 'source') }} then update set
+        {%- for column in model.columns %}
         {{ column }} = source.{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
-    when not matched{{ ' and not source.is_deleted' if tombstones }} then insert
+    when not matched and not source.is_deleted then insert
         ({{ model.columns | join(', ') }})
         values ({% for column in model.columns %}source.{{ column }}{{ ', ' if not loop.last }}{% endfor %})
-    {%- if everything %}
-    when not matched by source then delete
-    {%- endif %}
 {% endmacro %}
+
+
+{#-
+    What has to change in the table for it to be what the query returns. A merge writes every file anew that
+    holds a matched row, changed or not; given the difference alone, it leaves the others as they are.
+-#}
+{% macro keyed_rows_to_change(target_relation, sql) %}
+    {%- set keys = config.require('unique_key') -%}
+    {%- set first_key = keys | first %}
+        with wanted as (
+            select {{ model.columns | join(', ') }}
+            from (
+                {{ sql }}
+            ) as everything
+            {%- if config.get('returns', 'all') == 'changes' %}
+            where not is_deleted
+            {%- endif %}
+        )
+
+        select
+            {%- for column in model.columns %}
+            {{ 'coalesce(wanted.' ~ column ~ ', held.' ~ column ~ ') as ' ~ column if column in keys else 'wanted.' ~ column }},
+            {%- endfor %}
+            wanted.{{ first_key }} is null as is_deleted
+        from wanted
+        full outer join {{ target_relation }} as held
+            on {% for key in keys %}wanted.{{ key }} = held.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+        where wanted.{{ first_key }} is null or held.{{ first_key }} is null
+            or {{ keyed_rows_differ('held', 'wanted') }}
+{% endmacro %}
+
+
+{% macro keyed_rows_differ(one, other) -%}
+    {%- set ignored = config.require('unique_key') + config.get('lineage_columns', []) -%}
+    (
+        {%- for column in model.columns | reject('in', ignored) %}
+        {{ one }}.{{ column }} is distinct from {{ other }}.{{ column }}{{ ' or' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}

@@ -1,6 +1,7 @@
 {#-
     The rows, screened by earlier runs, that have to be screened again: every copy of an id that came anew or
-    whose reason the reference data no longer agrees with. Gives a query of (source_file, source_row).
+    whose reason the reference data no longer agrees with. Gives a query of
+    (source_file, source_row, earlier_reason).
 
     before      what screened_trades held before this run
     new_trades  the CTE with the rows that came anew
@@ -20,12 +21,12 @@
     ),
 
     outdated as (
-        select before.source_file, before.source_row, before.trade_key
+        select before.source_file, before.source_row, before.trade_key, before.reason
         from {{ before }} as before
         left join withdrawn_files on before.source_file = withdrawn_files.withdrawn_file
         where (withdrawn_files.withdrawn_file is not null) != coalesce(before.reason = 'withdrawn', false)
         union
-        select before.source_file, before.source_row, before.trade_key
+        select before.source_file, before.source_row, before.trade_key, before.reason
         from {{ before }} as before
         inner join known_names
             on
@@ -45,10 +46,10 @@
         select trade_key from outdated
     )
 
-    select before.source_file, before.source_row
+    select before.source_file, before.source_row, before.reason as earlier_reason
     from {{ before }} as before
     left semi join touched_keys on before.trade_key = touched_keys.trade_key
     union
-    select source_file, source_row
+    select source_file, source_row, reason as earlier_reason
     from outdated
 {% endmacro %}

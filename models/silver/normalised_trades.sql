@@ -4,7 +4,7 @@
 with trades as (
     select
         trade_id, symbol, exchange, trade_type, price, volume, `timestamp`, user_id,
-        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id,
+        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id
     from {{ source('bronze', 'trades') }}
 ),
 
@@ -36,7 +36,7 @@ normalised as (
         {{ trimmed('trades.user_id') }} as user_id,
         withdrawn_files.withdrawn_file,
         {% for column in raw_columns() %}trades.{{ column }} as raw_{{ column }},{{ ' ' if not loop.last }}{% endfor %}
-        trades.source_file, trades.source_row, trades.file_modified_at, trades.ingestion_timestamp, trades.batch_id,
+        trades.source_file, trades.source_row, trades.file_modified_at, trades.ingestion_timestamp, trades.batch_id
     from trades
     left join symbols on upper({{ trimmed('trades.symbol') }}) = symbols.symbol_key
     left join exchanges on upper({{ trimmed('trades.exchange') }}) = exchanges.exchange_key
@@ -59,7 +59,7 @@ screened as (
             when coalesce(price, 0) <= 0 then 'invalid_price'
             when raw_volume is null then 'missing_volume'
             when coalesce(volume, 0) <= 0 then 'invalid_volume'
-        end as reason,
+        end as reason
     from normalised
 )
 

@@ -24,10 +24,10 @@ touched_before as (
 ),
 
 candidates as (
-    select * from new_trades
+    select new_trades.*, 'new' as earlier_reason from new_trades
     union all
-    select trades.* from trades
-    left semi join touched_before
+    select trades.*, touched_before.earlier_reason from trades
+    inner join touched_before
         on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
 ),
 
@@ -71,6 +71,10 @@ screened as (
     left join losers on candidates.source_file = losers.loser_file and candidates.source_row = losers.loser_row
 ),
 
+next_revision as (
+    select coalesce(max(revision), 0) + 1 as revision from {{ this }}
+),
+
 final as (
     select
         trade_id, symbol, exchange, trade_type, price, volume,
@@ -78,9 +82,10 @@ final as (
         traded_at, cast(traded_at as date) as trade_date, user_id, reason,
         {% for column in raw_columns() %}if(reason is null, null, raw_{{ column }}) as raw_{{ column }}, {% endfor %}
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, trade_key,
-        (select coalesce(max(revision), 0) + 1 from {{ this }}) as revision,
-        false as is_deleted
+        next_revision.revision, false as is_deleted
     from screened
+    cross join next_revision
+    where reason is distinct from earlier_reason
 )
 
 select * from final
