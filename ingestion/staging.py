@@ -271,7 +271,12 @@ def _json(columns: dict[str, pa.Array], rows: int) -> pa.Array:
 def _plain(column: pa.Array) -> list[object]:
     if pa.types.is_temporal(column.type):
         return column.cast(pa.string()).to_pylist()
-    return column.to_pylist()
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError):
+        # Python has no such year; Arrow can still write it.
+        cells = (column.slice(row, 1) for row in range(len(column)))
+        return [None if cell.null_count else cell.to_string(skip_new_lines=True) for cell in cells]
 
 
 def _dump(found: dict[str, object]) -> str:
