@@ -1,9 +1,10 @@
 {#
     The recursion y = alpha * x + (1 - alpha) * previous y, seeded with the mean of the first `bars` values, as a
-    closed form: y(i) = q^i * sum of x(j) * weight(j), where q = 1 - alpha and weight(j) = alpha * q^-j. Weights grow
-    without end, so the series is cut in blocks short enough for them (below 1e280, because -ln(q) <= alpha / q) and
-    long enough for what lies three blocks back to vanish: a block starts from what the last two carry over.
-    `first` is the bar at which `column` has its first value, `bar` numbers the bars from 1.
+    closed form: y(i) = q^i * sum of x(j) * weight(j) up to i, where q = 1 - alpha and weight(j) = alpha * q^-j.
+    Weights grow without end, so the series is cut in blocks: short enough that weights stay below 1e280 (-ln(q) is at
+    most alpha / q), long enough that what lies three blocks back has faded below 1e-200. A block starts from what the
+    two before it carry over. Lengths come in few steps, so that different means share blocks and Spark's sorting.
+    `first` is the bar at which `column` has its first value; `bar` numbers the bars from 1.
     First bar: first + bars - 1. Zero is a value like others; flat gives that value; null gives null ever after, as
     the recursion would; a gap is not seen, bars are counted; a single row gives null, unless bars = 1.
 #}
@@ -11,19 +12,22 @@
     {%- if bars == 1 -%} {{ column }}
     {%- else -%}
     {%- set q = 1 - alpha -%}
-    {%- set length = (644 * q / alpha) | int -%}
-    {%- set block -%} (({{ bar }} - {{ first }}) div {{ length }}) {%- endset -%}
-    {%- set place -%} (({{ bar }} - {{ first }}) % {{ length }} + 1) {%- endset -%}
+    {%- set longest = 644 * q / alpha -%}
+    {%- set length = [100, 400, 1600, 6400, 25600, 102400, 409600] | select('le', longest) | list | last -%}
+    {%- set seed = first + bars - 1 -%}
+    {%- set start = 1 if seed <= length else first -%}
+    {%- set block -%} (({{ bar }} - {{ start }}) div {{ length }}) {%- endset -%}
+    {%- set place -%} (({{ bar }} - {{ start }}) % {{ length }} + 1) {%- endset -%}
     {%- set weighted -%}
         sum({{ column }} * case
-            when {{ bar }} < {{ first + bars }} then power({{ q }}d, -{{ bars }}) / {{ bars }}
+            when {{ bar }} <= {{ seed }} then power({{ q }}d, {{ start - 1 - seed }}) / {{ bars }}
             else {{ alpha }}d * power({{ q }}d, -{{ place }})
         end)
     {%- endset -%}
     {%- set earlier -%} over (partition by {{ partition }} order by {{ block }} range between {%- endset -%}
     case
         when
-            {{ bar }} >= {{ first + bars - 1 }}
+            {{ bar }} >= {{ seed }}
             and count({{ column }}) over (partition by {{ partition }} order by {{ bar }}) = {{ bar }} - {{ first - 1 }}
         then power({{ q }}d, {{ place }}) * (
             {{ weighted }} over (partition by {{ partition }}, {{ block }} order by {{ bar }})

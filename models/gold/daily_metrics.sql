@@ -36,43 +36,44 @@ calendar as (
 
 ),
 
-closes as (
+days as (
 
     select
         calendar.symbol,
         calendar.metric_date,
-        calendar.metric_date < calendar.last_day as is_complete,
+        calendar.last_day,
+        candles.* except (symbol, metric_date),
         last_value(candles.close) ignore nulls over (
             partition by calendar.symbol order by calendar.metric_date
-        ) as close
+        ) as last_close
     from calendar
-    left join candles on calendar.symbol = candles.symbol and calendar.metric_date = candles.metric_date
+    left join candles
+        on calendar.symbol = candles.symbol and calendar.metric_date = candles.metric_date
 
 ),
 
 filled as (
 
     select
-        closes.symbol, closes.metric_date, symbols.symbol_name,
-        coalesce(candles.open, closes.close) as open,
-        coalesce(candles.high, closes.close) as high,
-        coalesce(candles.low, closes.close) as low,
-        closes.close,
-        coalesce(candles.volume, 0) as volume,
-        coalesce(candles.buy_volume, 0) as buy_volume,
-        coalesce(candles.sell_volume, 0) as sell_volume,
-        coalesce(candles.quote_volume, 0) as quote_volume,
-        coalesce(candles.vwap, cast(closes.close as double)) as vwap,
-        coalesce(candles.trade_count, 0) as trade_count,
-        candles.first_trade_at, candles.last_trade_at,
-        candles.symbol is null as is_filled,
-        closes.is_complete,
-        cast(closes.close as double) / lag(cast(closes.close as double)) over (
-            partition by closes.symbol order by closes.metric_date
+        days.symbol, days.metric_date, symbols.symbol_name,
+        coalesce(days.open, days.last_close) as open,
+        coalesce(days.high, days.last_close) as high,
+        coalesce(days.low, days.last_close) as low,
+        days.last_close as close,
+        coalesce(days.volume, 0) as volume,
+        coalesce(days.buy_volume, 0) as buy_volume,
+        coalesce(days.sell_volume, 0) as sell_volume,
+        coalesce(days.quote_volume, 0) as quote_volume,
+        coalesce(days.vwap, cast(days.last_close as double)) as vwap,
+        coalesce(days.trade_count, 0) as trade_count,
+        days.first_trade_at, days.last_trade_at,
+        days.trade_count is null as is_filled,
+        days.metric_date < days.last_day as is_complete,
+        cast(days.last_close as double) / lag(cast(days.last_close as double)) over (
+            partition by days.symbol order by days.metric_date
         ) - 1 as return_1d
-    from closes
-    left join candles on closes.symbol = candles.symbol and closes.metric_date = candles.metric_date
-    left join symbols on closes.symbol = symbols.symbol
+    from days
+    left join symbols on days.symbol = symbols.symbol
 
 )
 
