@@ -39,7 +39,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
     except psycopg.errors.InsufficientPrivilege as error:
         raise CryptoError(
             f"The Postgres user {connection.info.user!r} may not set up schema crypto "
-            f"({error.diag.message_primary}); run once with a user who may create it, or grant create on the database."
+            f"({error.diag.message_primary}); run once with a user who may create schemas in the database."
         ) from error
     except psycopg.errors.LockNotAvailable as error:
         raise CryptoError("Another program is changing schema crypto; run again when it is done.") from error
