@@ -1,0 +1,63 @@
+-- Grain: one row per trade whose price is far from the week before it.
+{{ config(unique_key=['trade_id']) }}
+
+with
+
+days as (
+
+    select symbol, metric_date, high, low, cast(close as double) as close
+    from {{ ref('daily_metrics') }}
+
+),
+
+trades as (
+
+    select trade_id, symbol, exchange, traded_at, trade_date, price, volume
+    from {{ ref('trades') }}
+
+),
+
+-- The day itself is left out, so that an outlier cannot move its own yardstick.
+yardsticks as (
+
+    select
+        *,
+        case
+            when count(close) over (
+                partition by symbol order by metric_date rows between 7 preceding and 1 preceding
+            ) = 7 then percentile(close, 0.5) over (
+                partition by symbol order by metric_date rows between 7 preceding and 1 preceding
+            )
+        end as median_7d
+    from days
+
+),
+
+-- Few days have an outlier, so few trades need to be read.
+suspect_days as (
+
+    select symbol, metric_date, median_7d
+    from yardsticks
+    where high > 3 * median_7d or low < median_7d / 3
+
+),
+
+outliers as (
+
+    select
+        trades.trade_id,
+        trades.symbol,
+        trades.exchange,
+        trades.traded_at,
+        trades.price,
+        trades.volume,
+        suspect_days.median_7d,
+        cast(trades.price as double) / suspect_days.median_7d as price_ratio
+    from trades
+    inner join suspect_days
+        on trades.symbol = suspect_days.symbol and trades.trade_date = suspect_days.metric_date
+    where trades.price > 3 * suspect_days.median_7d or trades.price < suspect_days.median_7d / 3
+
+)
+
+select * from outliers
