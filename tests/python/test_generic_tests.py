@@ -1,0 +1,130 @@
+"""The project's generic dbt tests pass good rows and find bad ones, nulls included."""
+
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def rendered(test: str, model: str, **arguments) -> str:
+    """The test's query, its block read as a macro, since only dbt knows test blocks."""
+    text = (PROJECT / "tests" / "generic" / f"{test}.sql").read_text()
+    text = re.sub(r"{% test (\w+)", r"{% macro \1", text).replace("{% endtest %}", "{% endmacro %}")
+    module = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).module
+    return getattr(module, test)(model, **arguments)
+
+
+def rows(columns: str, *values: str) -> str:
+    return f"(select * from values {', '.join(values)} as given ({columns}))"
+
+
+KEY = {"columns": ["symbol", "day"]}
+DAY = {"column_name": "day", "partition_by": "symbol"}
+CLOSED, OPEN = {"column_name": "value", "min_value": 0, "max_value": 1}, {"inclusive": False}
+HERE = rows("symbol, value", "('BTC', 1)", "('BTC', 1)", "('ETH', null)")
+SPLIT = [rows("volume", "(2)"), rows("volume", "(3)", "(null)")]
+NONE = "(select 1 as volume where false)"
+RULES = {"rules": {"positive": "value > 0", "small": "value < 9"}}
+
+CASES = {
+    # name: (test, model, arguments, rows found)
+    "unique combination passes": ("unique_combination", rows("symbol, day", "('BTC', 1)", "('BTC', 2)"), KEY, 0),
+    "unique combination finds a double": ("unique_combination", rows("symbol, day", "('BTC', 1)", "('BTC', 1)"), KEY, 1),
+    "unique combination finds a double null": (
+        "unique_combination",
+        rows("symbol, day", "('BTC', null)", "('BTC', null)"),
+        KEY,
+        1,
+    ),
+    "range passes its edges": ("in_range", rows("value", "(0d)", "(1d)"), CLOSED, 0),
+    "range finds what is outside": ("in_range", rows("value", "(-0.1d)", "(0.5d)", "(1.1d)"), CLOSED, 2),
+    "open range finds its edges": ("in_range", rows("value", "(0d)", "(0.5d)", "(1d)"), CLOSED | OPEN, 2),
+    "range refuses null": ("in_range", rows("value", "(0d)", "(null)"), CLOSED, 1),
+    "range passes null if told": ("in_range", rows("value", "(0d)", "(null)"), CLOSED | {"allow_null": True}, 0),
+    "range refuses not a number": (
+        "in_range",
+        rows("value", "(1d)", "(double('NaN'))"),
+        {"column_name": "value", "min_value": 0, "allow_null": True},
+        1,
+    ),
+    "no gaps passes days in a row": (
+        "no_gaps",
+        rows("symbol, day", "('BTC', date '2024-02-28')", "('BTC', date '2024-02-29')", "('ETH', date '2024-03-02')"),
+        DAY,
+        0,
+    ),
+    "no gaps finds a missing day": (
+        "no_gaps",
+        rows("symbol, day", "('BTC', date '2024-02-28')", "('ETH', date '2024-02-29')", "('BTC', date '2024-03-01')"),
+        DAY,
+        1,
+    ),
+    "no gaps finds a day twice": (
+        "no_gaps",
+        rows("symbol, day", "('BTC', date '2024-02-28')", "('BTC', date '2024-02-28')"),
+        DAY,
+        1,
+    ),
+    "no gaps finds a null": ("no_gaps", rows("symbol, day", "('BTC', cast(null as date))"), DAY, 1),
+    "ohlc order passes": ("ohlc_order", rows("open, high, low, close", "(2, 3, 1, 2)", "(1, 1, 1, 1)"), {}, 0),
+    "ohlc order finds each disorder": (
+        "ohlc_order",
+        rows("open, high, low, close", "(4, 3, 1, 2)", "(2, 3, 1, 4)", "(0, 3, 1, 2)", "(2, 3, 1, 0)", "(0, 0, 0, 0)"),
+        {},
+        5,
+    ),
+    "ohlc order finds each null": (
+        "ohlc_order",
+        rows("open, high, low, close", "(null, 3, 1, 2)", "(2, null, 1, 2)", "(2, 3, null, 2)", "(2, 3, 1, null)"),
+        {},
+        4,
+    ),
+    "equal relations pass": ("equal_relations", HERE, {"compare_to": HERE, "columns": ["symbol", "value"]}, 0),
+    "equal relations find a row that is there less often": (
+        "equal_relations",
+        HERE,
+        {"compare_to": rows("symbol, value", "('BTC', 1)", "('ETH', null)"), "columns": ["symbol", "value"]},
+        1,
+    ),
+    "equal relations find a row on either side": (
+        "equal_relations",
+        HERE,
+        {"compare_to": rows("symbol, value", "('BTC', 1)", "('BTC', 2)", "('ETH', null)"), "columns": ["symbol", "value"]},
+        2,
+    ),
+    "conservation passes rows": ("conservation", rows("volume", "(1)", "(1)", "(1)"), {"parts": SPLIT}, 0),
+    "conservation finds a lost row": ("conservation", rows("volume", "(1)", "(1)"), {"parts": SPLIT}, 1),
+    "conservation passes a sum": ("conservation", rows("volume", "(5)"), {"parts": SPLIT, "measure": "sum(volume)"}, 0),
+    "conservation finds a lost sum": (
+        "conservation",
+        rows("volume", "(4)"),
+        {"parts": SPLIT, "measure": "sum(volume)"},
+        1,
+    ),
+    "conservation passes nothing": ("conservation", NONE, {"parts": [NONE], "measure": "sum(volume)"}, 0),
+    "row rules pass": ("row_rules", rows("value", "(1)", "(8)"), RULES, 0),
+    "row rules pass no rows": ("row_rules", "(select 1 as value where false)", RULES, 0),
+    "row rules find each broken rule": ("row_rules", rows("value", "(0)", "(-1)", "(9)"), RULES, 2),
+    "row rules find a null": ("row_rules", rows("value", "(cast(null as int))"), RULES, 2),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_finds_what_is_wrong_and_nothing_else(spark, case):
+    test, model, arguments, wanted = CASES[case]
+    found = spark.sql(rendered(test, model, **arguments)).collect()
+    assert len(found) == wanted, found
+
+
+def test_a_broken_rule_is_named(spark):
+    found = spark.sql(rendered("row_rules", rows("value", "(0)", "(-1)", "(8)"), **RULES)).collect()
+    assert [tuple(row) for row in found] == [("positive", 2)]
+
+
+def test_every_generic_test_has_a_case_that_passes_and_one_that_fails():
+    tests = {path.stem for path in (PROJECT / "tests" / "generic").glob("*.sql")}
+    assert {case[0] for case in CASES.values() if case[3] == 0} == tests
+    assert {case[0] for case in CASES.values() if case[3] > 0} == tests
