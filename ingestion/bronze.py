@@ -13,6 +13,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from ingestion.settings import Settings
 from ingestion.staging import TIME, Batch, SetAside
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     Row = dict[str, Any]
 
@@ -180,33 +181,24 @@ def _state(spark: SparkSession, schema: str, listed: Mapping[str, RawFile]) -> S
     """Read what bronze holds, after putting right what a killed run left undone."""
     create_tables(spark, schema)
     for _ in range(ROUNDS):
-        # As subqueries of their own, max and count are answered by Delta's log: no trade is read.
-        rows = _collect(
-            spark,
-            f"""
-            select
-                'trades' as kind, '' as source_file, null as file_modified_at, null as file_size,
-                (select count(*) from {schema}.trades) as row_count,
-                (select max(batch_id) from {schema}.trades) as batch_id,
-                null as reason, null as detail
-            union all
-            select
-                'landed', source_file, file_modified_at, file_size, row_count, batch_id, null, null
-            from {schema}.landed_files
-            union all
-            select
-                'rejected', source_file, file_modified_at, file_size, null, batch_id, reason, detail
-            from {schema}.rejected_files
-            """,
-        )
-        kinds: dict[str, dict[str, Row]] = {"trades": {}, "landed": {}, "rejected": {}}
-        for row in rows:
-            kinds[row["kind"]][row["source_file"]] = row
-        trades = kinds["trades"][""]
-        if trades["row_count"] == sum(row["row_count"] for row in kinds["landed"].values()):
+        with ThreadPoolExecutor(3) as pool:
+            # Count and max are answered by Delta's log: no trade is read.
+            total, landed, rejected = pool.map(
+                _collect,
+                (
+                    spark.table(f"{schema}.trades").agg({"*": "count", "batch_id": "max"}),
+                    spark.table(f"{schema}.landed_files"),
+                    spark.table(f"{schema}.rejected_files"),
+                ),
+            )
+        if sum(row["row_count"] for row in landed) == total[0]["count(1)"]:
             break
         _enter_from_trades(spark, schema, "true", listed)
-    return State(kinds["landed"], kinds["rejected"], trades["batch_id"] or 0)
+    return State(_by_path(landed), _by_path(rejected), total[0]["max(batch_id)"] or 0)
+
+
+def _by_path(rows: list[Row]) -> dict[str, Row]:
+    return {row["source_file"]: row for row in rows}
 
 
 def _append(spark: SparkSession, schema: str, batch: Batch, folder: Path, spoiled: list[str]) -> None:
@@ -257,15 +249,9 @@ def _enter_from_trades(
     spark: SparkSession, schema: str, condition: str, listed: Mapping[str, RawFile]
 ) -> dict[str, int]:
     """Enter the files of all trades that meet ``condition`` in the ledger; return the rows of each."""
-    rows = _collect(
-        spark,
-        f"""
-        select source_file, file_modified_at, count(*) as row_count, batch_id, ingestion_timestamp
-        from {schema}.trades
-        where {condition}
-        group by source_file, file_modified_at, batch_id, ingestion_timestamp
-        """,
-    )
+    batches = spark.table(f"{schema}.trades").where(condition)
+    files = batches.groupBy("source_file", "file_modified_at", "batch_id", "ingestion_timestamp").count()
+    rows = _collect(files.withColumnRenamed("count", "row_count"))
     # After a kill, a file may be gone from the landing zone: its size stays unknown.
     for row in rows:
         row["file_size"] = listed[row["source_file"]].size if row["source_file"] in listed else None
@@ -361,8 +347,8 @@ def _staging_folder(settings: Settings) -> Iterator[Path]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _collect(spark: SparkSession, query: str) -> list[Row]:
-    return spark.sql(query).toArrow().to_pylist()
+def _collect(frame: DataFrame) -> list[Row]:
+    return frame.toArrow().to_pylist()
 
 
 def _literal(folder: Path) -> str:

@@ -35,10 +35,14 @@ class LandingZone:
         A name that begins with ``_`` or ``.`` is a writer's temporary file or folder. Raises CryptoError
         when the folder can't be listed.
         """
+        bucket = self.root.partition("/")[0]
         try:
             infos = self.filesystem.get_file_info(
                 fs.FileSelector(self.root, allow_not_found=True, recursive=True)
             )
+            # A new folder may be missing, a bucket may not.
+            if bucket and not infos and self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
+                raise FileNotFoundError(f"there is no bucket {bucket}")
         except OSError as error:
             raise CryptoError(
                 f"The landing zone {self.root} can't be listed ({first_line(error)}); "

@@ -6,7 +6,8 @@ import hashlib
 import os
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingestion.errors import CryptoError
+from ingestion.landing_zone import first_line
 
 # Price in dollars on the first day, and the symbol's share of all trades.
 MARKET = {
@@ -29,9 +31,16 @@ SYMBOLS = tuple(MARKET)
 # A fixed day in the past: trades later than their file's writing would be rejected.
 FIRST_DAY = date(2024, 1, 1)
 MISSING_VOLUMES = 0.02
-DIRT = (
-    *("repeated", "conflicting", "late", "spelling", "missing_id", "ancient"),
-    *("unknown_symbol", "unknown_exchange", "trade_type", "price", "volume"),
+# Columns of the plan and what dirt puts there; a symbol of -2 is an odd spelling, of -1 an unknown one.
+WRONG: tuple[tuple[str, list], ...] = (
+    ("no_id", [True]),
+    ("symbol", [-2]),
+    ("symbol", [-1]),
+    ("exchange", [len(EXCHANGES)]),
+    ("side", [2]),
+    ("price", [0.0, -1.0, np.nan]),
+    ("volume", [0.0, -1.0, np.inf]),
+    ("moment", [0]),
 )
 SCHEMA = pa.schema(
     {
@@ -46,7 +55,48 @@ SCHEMA = pa.schema(
     }
 )
 MINUTES = 1440
-DAY = 86_400_000_000  # microseconds
+# In microseconds.
+MINUTE, DAY = 60_000_000, 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sample is to be; see ``generate``."""
+
+    trades: int
+    days: int
+    files: int
+    symbols: tuple[str, ...]
+    seed: int
+    start: date
+    dirt: float
+
+    @property
+    def name(self) -> str:
+        """A short name; ids and files of two different samples never meet."""
+        return f"{zlib.crc32(repr(self).encode()):08x}"
+
+    def check(self) -> None:
+        """Raise CryptoError if no such sample can be made."""
+        pairs = self.days * len(self.symbols)
+        if not self.symbols or "" in self.symbols:
+            raise CryptoError("The sample needs at least one symbol; name some, such as BTC.")
+        if self.days < 1 or self.files < 1:
+            raise CryptoError("The sample needs at least one day and one file; ask for more.")
+        if self.trades < pairs:
+            raise CryptoError(
+                f"{self.trades} trades are too few for {len(self.symbols)} symbols on {self.days} days; "
+                f"ask for at least {pairs}."
+            )
+        if self.files > self.trades:
+            raise CryptoError(f"{self.trades} trades can't fill {self.files} files; ask for fewer files.")
+        if not 0 <= self.dirt <= 1:
+            raise CryptoError(f"The share of dirty rows is {self.dirt}; write a number from 0 to 1.")
+        if self.days > (datetime.now(UTC).date() - self.start).days:
+            raise CryptoError(
+                f"The sample would run into the future with {self.days} days from {self.start}; "
+                "ask for fewer days or an earlier start."
+            )
 
 
 def generate(
@@ -63,149 +113,117 @@ def generate(
     """Write ``trades`` rows of ``days`` whole UTC days from ``start`` as ``files`` Parquet files.
 
     ``destination`` is a folder or ``s3://bucket/prefix``. Every symbol trades on every day, and about 2 %
-    of the volumes are null. ``dirt`` is the share of rows (0 to 1) that are wrong or hard in one more way
-    each: repeated or conflicting ids, late rows, odd spelling, unknown symbols and so on.
-    Returns the addresses written; a file that is already there with the same bytes is left alone.
+    of the volumes are null. ``dirt`` is the share of rows (0 to 1) that are wrong or awkward in one more
+    way each: repeated or conflicting ids, late rows, odd spelling, unknown symbols and so on.
+    Returns the addresses of the files; one that is there with the same bytes already is left alone.
     Raises CryptoError when the numbers can't be met or the destination can't be written.
     """
-    symbols = tuple(dict.fromkeys(symbol.strip() for symbol in symbols))
-    _check(trades, days, files, symbols, start, dirt)
-    # Ids and file names of two different samples never meet.
-    name = f"{zlib.crc32(repr((trades, days, files, symbols, seed, str(start), dirt)).encode()):08x}"
-    table, order = _trades(trades, days, files, symbols, seed, start, dirt, name)
+    names = tuple(dict.fromkeys(symbol.strip() for symbol in symbols))
+    plan = Plan(trades, days, files, names, seed, start, dirt)
+    plan.check()
+    random = np.random.default_rng(seed)
+    table, order = _trades(random, plan)
     addresses = []
     for number, rows in enumerate(np.array_split(order, files), 1):
         sink = pa.BufferOutputStream()
         pq.write_table(table.take(rows), sink, compression="zstd", row_group_size=1_000_000)
-        addresses.append(
-            _write(destination, f"sample_{name}_{number:04d}.parquet", sink.getvalue().to_pybytes())
-        )
+        name = f"sample_{plan.name}_{number:04d}.parquet"
+        addresses.append(_write(destination, name, sink.getvalue().to_pybytes()))
     return addresses
 
 
-def _check(trades: int, days: int, files: int, symbols: Sequence[str], start: date, dirt: float) -> None:
-    if not symbols or "" in symbols:
-        raise CryptoError("The sample needs the name of at least one symbol, such as BTC.")
-    if days < 1 or files < 1:
-        raise CryptoError("The sample needs at least one day and one file.")
-    if trades < days * len(symbols):
-        raise CryptoError(
-            f"{trades} trades can't cover {len(symbols)} symbols on {days} days; ask for {days * len(symbols)} or more."
-        )
-    if files > trades:
-        raise CryptoError(f"{trades} trades can't fill {files} files; ask for fewer files.")
-    if not 0 <= dirt <= 1:
-        raise CryptoError(f"The share of dirty rows is {dirt}; write a number from 0 to 1.")
-    try:
-        end = start + timedelta(days=days)
-    except OverflowError:
-        end = date.max
-    if end > datetime.now(UTC).date():
-        raise CryptoError(
-            f"The sample would end on {end}, in the future; ask for fewer days or an earlier start."
-        )
-
-
-def _trades(
-    trades: int, days: int, files: int, symbols: Sequence[str], seed: int, start: date, dirt: float, name: str
-) -> tuple[pa.Table, np.ndarray]:
-    """Return all rows, by time, and the order (int64, shape (trades,)) in which the files hold them."""
-    random = np.random.default_rng(seed)
-    symbol, moment = _moments(random, trades, days, [MARKET.get(s, (0, 0.1))[1] for s in symbols])
-    # The first trade of a symbol and day stays clean, so that no day is without one.
-    first = np.zeros(trades, bool)
-    first[np.unique(symbol * days + moment // DAY, return_index=True)[1]] = True
-    side = random.integers(0, 2, trades)
-    price = _prices(random, days, [_level(s) for s in symbols])[symbol, moment // 60_000_000]
-    price = price * np.exp(random.normal(0, 2e-4, trades) + np.where(side == 0, 1e-4, -1e-4))
+def _trades(random: np.random.Generator, plan: Plan) -> tuple[pa.Table, np.ndarray]:
+    """Return all rows, by time, and the order, shape (trades,), in which the files hold them."""
+    count = plan.trades
+    symbol, moment = _moments(random, plan)
+    side = random.integers(0, 2, count)
+    price = _prices(random, plan)[symbol, moment // MINUTE]
+    # A buyer pays a little more than a seller gets.
+    price = price * np.exp(random.normal(0, 2e-4, count) + np.where(side == 0, 1e-4, -1e-4))
     # Most trades are worth some hundred dollars, a few a million.
-    volume = np.maximum(np.round(random.lognormal(6.2, 1.6, trades) / price, 6), 1e-6)
-    price = np.where(price >= 10, np.round(price, 2), np.maximum(np.round(price, 4), 1e-4))
-    no_volume = (random.random(trades) < MISSING_VOLUMES) & ~first
-    shares = np.array(list(EXCHANGES.values()))
-    user = np.minimum(random.zipf(1.3, trades), 5_000)
-    exchange = random.choice(len(EXCHANGES), trades, p=shares)
-    number, file = np.arange(trades), np.arange(trades) * files // trades
-    no_id = np.zeros(trades, bool)
-    moment = moment + (start - date(1970, 1, 1)).days * DAY
+    volume = np.maximum(np.round(random.lognormal(6.2, 1.6, count) / price, 6), 1e-6)
+    first = np.unique(symbol * plan.days + moment // DAY, return_index=True)[1]
+    # The first trade of a symbol and day stays whole, so that no day is without one.
+    spare = np.setdiff1d(np.arange(count), first)
+    rows = {
+        "number": np.arange(count),
+        "symbol": symbol,
+        "price": np.where(price >= 10, np.round(price, 2), np.maximum(np.round(price, 4), 1e-4)),
+        "volume": volume,
+        "side": side,
+        "exchange": random.choice(len(EXCHANGES), count, p=list(EXCHANGES.values())),
+        "moment": moment + (plan.start - date(1970, 1, 1)).days * DAY,
+        "user": np.minimum(random.zipf(1.3, count), 5_000),
+        "no_volume": np.zeros(count, bool),
+        "no_id": np.zeros(count, bool),
+    }
+    rows["no_volume"][spare[random.random(len(spare)) < MISSING_VOLUMES]] = True
+    file = np.arange(count) * plan.files // count
+    _soil(random, plan, rows, file, spare)
+    return _table(plan, rows), np.argsort(file, kind="stable")
 
-    clean = np.flatnonzero(~first)
-    dirty = random.permutation(clean)[: round(dirt * trades)]
-    rest = np.setdiff1d(clean, dirty)
-    if not len(rest):
-        rest = clean
-    texts = [*symbols, *(f" {s.lower()}\t" for s in symbols), "WAGMI"]
-    for kind, rows in zip(DIRT, np.array_split(dirty, len(DIRT)), strict=True):
-        if kind == "repeated":
-            twin = random.choice(rest, len(rows)) if len(rows) else rows
-            for column in (number, symbol, moment, side, price, volume, no_volume, user, exchange):
-                column[rows] = column[twin]
-        elif kind == "conflicting":
-            number[rows] = number[random.choice(rest, len(rows))] if len(rows) else number[rows]
-        elif kind == "late":
-            file[rows] = random.integers(file[rows], files)
-        elif kind == "spelling":
-            symbol[rows] += len(symbols)
-        elif kind == "missing_id":
-            no_id[rows] = True
-        elif kind == "ancient":
-            moment[rows] = 0
-        elif kind == "unknown_symbol":
-            symbol[rows] = len(texts) - 1
-        elif kind == "unknown_exchange":
-            exchange[rows] = len(EXCHANGES)
-        elif kind == "trade_type":
-            side[rows] = 2
-        elif kind == "price":
-            price[rows] = random.choice([0.0, -1.0, np.nan], len(rows))
-        elif kind == "volume":
-            volume[rows], no_volume[rows] = random.choice([0.0, -1.0, np.inf], len(rows)), False
 
-    digits = pc.utf8_lpad(pa.array(number).cast(pa.string()), 9, "0")
-    ids = pc.binary_join_element_wise(f"t{name}", digits, "-")
+def _soil(
+    random: np.random.Generator, plan: Plan, rows: dict[str, np.ndarray], file: np.ndarray, spare: np.ndarray
+) -> None:
+    """Make ``plan.dirt`` of all rows dirty, in place, an equal part of them in each way."""
+    dirty, clean = np.split(random.permutation(spare), [round(plan.dirt * plan.trades)])
+    if not len(clean):
+        clean = spare
+    repeated, conflicting, late, *parts = np.array_split(dirty, 3 + len(WRONG))
+    for values in rows.values():
+        values[repeated] = values[clean[np.arange(len(repeated)) % len(clean)]]
+    rows["number"][conflicting] = rows["number"][clean[-1 - np.arange(len(conflicting)) % len(clean)]]
+    file[late] = random.integers(file[late], plan.files)
+    for (column, wrong), part in zip(WRONG, parts, strict=True):
+        rows[column][part] = random.choice(wrong, len(part))
+        if column == "volume":
+            rows["no_volume"][part] = False
+
+
+def _table(plan: Plan, rows: dict[str, np.ndarray]) -> pa.Table:
+    odd = [f" {plan.symbols[0].lower()}\t", "WAGMI"]
     columns = [
-        pc.if_else(pa.array(no_id), None, ids),
-        _pick(texts, symbol),
-        pa.array(price),
-        pa.array(volume, mask=no_volume),
-        _pick(["BUY", "SELL", "HOLD"], side),
-        _pick([*EXCHANGES, "FTX"], exchange),
-        pa.array(moment).cast(SCHEMA.field("timestamp").type),
-        pc.binary_join_element_wise("user", pc.utf8_lpad(pa.array(user).cast(pa.string()), 4, "0"), "-"),
+        pc.if_else(pa.array(rows["no_id"]), None, _numbered(f"t{plan.name}", rows["number"], 9)),
+        _pick([*plan.symbols, *odd], rows["symbol"]),
+        pa.array(rows["price"]),
+        pa.array(rows["volume"], mask=rows["no_volume"]),
+        _pick(["BUY", "SELL", "HOLD"], rows["side"]),
+        _pick([*EXCHANGES, "FTX"], rows["exchange"]),
+        pa.array(rows["moment"]).cast(SCHEMA.field("timestamp").type),
+        _numbered("user", rows["user"], 4),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA), np.argsort(file, kind="stable")
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def _moments(
-    random: np.random.Generator, trades: int, days: int, shares: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
+def _moments(random: np.random.Generator, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     """Return symbol codes and microseconds since the first day, shape (trades,), ordered by time."""
-    busy = random.lognormal(0, 0.3, days)
-    weights = (np.array(shares)[:, None] * busy).ravel()
-    counts = 1 + random.multinomial(trades - len(weights), weights / weights.sum())
-    symbol, day = np.divmod(np.repeat(np.arange(len(weights)), counts), days)
+    shares = np.array([MARKET.get(symbol, (0, 0.1))[1] for symbol in plan.symbols])
+    weights = (shares[:, None] * random.lognormal(0, 0.3, plan.days)).ravel()
+    counts = 1 + random.multinomial(plan.trades - len(weights), weights / weights.sum())
+    symbol, day = np.divmod(np.repeat(np.arange(len(weights)), counts), plan.days)
     # Markets are busiest in the American afternoon, at some 15:00 UTC.
     rate = np.cumsum(1 + 0.5 * np.cos((np.arange(MINUTES) - 900) / MINUTES * 2 * np.pi))
-    minute = np.searchsorted(rate / rate[-1], random.random(trades), side="right")
-    moment = day * DAY + minute * 60_000_000 + random.integers(0, 60_000_000, trades)
+    minute = np.searchsorted(rate / rate[-1], random.random(plan.trades), side="right")
+    moment = day * DAY + minute * MINUTE + random.integers(0, MINUTE, plan.trades)
     order = np.lexsort((symbol, moment))
     return symbol[order], moment[order]
 
 
-def _prices(random: np.random.Generator, days: int, levels: Sequence[float]) -> np.ndarray:
-    """Return a price for each symbol and minute, shape (symbols, days x 1440), in dollars.
+def _prices(random: np.random.Generator, plan: Plan) -> np.ndarray:
+    """Return a price in dollars for each symbol and minute, shape (symbols, days x 1440).
 
     Geometric random walks: all symbols follow one market in part, and calm and wild days come in clusters.
     """
-    shocks = random.normal(0, 0.25, days)
-    for day in range(1, days):
+    shocks = random.normal(0, 0.25, plan.days)
+    for day in range(1, plan.days):
         shocks[day] += 0.9 * shocks[day - 1]
     volatility = np.repeat(0.03 * np.exp(shocks) / np.sqrt(MINUTES), MINUTES)
-    market = random.normal(0, 1, days * MINUTES)
-    paths = np.empty((len(levels), days * MINUTES))
-    for row, level in enumerate(levels):
-        steps = volatility * (0.8 * market + 0.8 * random.normal(0, 1, days * MINUTES))
-        paths[row] = level * np.exp(np.cumsum(steps - volatility**2 * 0.64))
+    market = random.normal(0, 1, plan.days * MINUTES)
+    paths = np.empty((len(plan.symbols), plan.days * MINUTES))
+    for row, symbol in enumerate(plan.symbols):
+        steps = volatility * (0.8 * market + 0.8 * random.normal(0, 1, plan.days * MINUTES))
+        paths[row] = _level(symbol) * np.exp(np.cumsum(steps - volatility**2 * 0.64))
     return paths
 
 
@@ -214,8 +232,16 @@ def _level(symbol: str) -> float:
     return MARKET.get(symbol, (10 ** (zlib.crc32(symbol.encode()) % 4_000 / 1_000 - 1), 0))[0]
 
 
+def _numbered(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:
+    return pc.binary_join_element_wise(
+        prefix, pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0"), "-"
+    )
+
+
 def _pick(texts: Sequence[str], codes: np.ndarray) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(texts)).cast(pa.string())
+    # As in a list, a negative code counts from the end.
+    found = pa.array(codes % len(texts), pa.int32())
+    return pa.DictionaryArray.from_arrays(found, pa.array(texts)).cast(pa.string())
 
 
 def _write(destination: str, name: str, content: bytes) -> str:
@@ -234,7 +260,7 @@ def _write(destination: str, name: str, content: bytes) -> str:
                 temporary.unlink(missing_ok=True)
     except OSError as error:
         raise CryptoError(
-            f"The sample can't be written to {folder} ({error.strerror}); check its permissions and free space."
+            f"The sample can't be written to {folder} ({error.strerror}); check permissions and free space."
         ) from error
     return str(target)
 
@@ -253,6 +279,7 @@ def _write_s3(destination: str, name: str, content: bytes) -> str:
             client.put_object(Bucket=bucket, Key=key, Body=content)
     except (BotoCoreError, ClientError) as error:
         raise CryptoError(
-            f"The sample can't be written to s3://{bucket} ({error}); check the bucket's name, region and permissions."
+            f"The sample can't be written to s3://{bucket} ({first_line(error)}); "
+            "check the bucket's name, AWS_REGION and the credentials."
         ) from error
     return f"s3://{bucket}/{key}"

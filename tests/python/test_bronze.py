@@ -225,8 +225,22 @@ def test_rows_of_a_file_that_breaks_late_do_not_land(lake: Lake, monkeypatch: py
     assert lake.landed() == {"good.parquet": 3}
 
 
-@pytest.mark.parametrize("function", ["_append", "_enter", "_merge_ledger", "_set_aside", "_merge"])
-@pytest.mark.parametrize("moment", ["before", "after"])
+LONG = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    ("function", "moment"),
+    [
+        ("_append", "after"),
+        ("_enter", "after"),
+        pytest.param("_append", "before", marks=LONG),
+        pytest.param("_enter_from_trades", "before", marks=LONG),
+        pytest.param("_enter_from_trades", "after", marks=LONG),
+        pytest.param("_set_aside", "after", marks=LONG),
+        pytest.param("_merge", "before", marks=LONG),
+        pytest.param("_merge", "after", marks=LONG),
+    ],
+)
 def test_a_run_that_dies_anywhere_is_completed_by_the_next(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, function: str, moment: str
 ):
