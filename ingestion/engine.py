@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import socket
@@ -117,6 +118,8 @@ def session(settings: Settings) -> SparkSession:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
+    # It prints every failed statement as JSON; the caller says what failed in a sentence.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     os.environ["SPARK_REMOTE"] = engine.url
     try:
         return SparkSession.builder.remote(engine.url).getOrCreate()

@@ -109,6 +109,8 @@ def _is_good(jar: Path, digest: str) -> bool:
 
 if __name__ == "__main__":
     try:
-        install()
+        find_java()
+        if "--find-java" not in sys.argv:
+            install()
     except CryptoError as error:
         sys.exit(str(error))

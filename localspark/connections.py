@@ -172,5 +172,5 @@ def literal(value: Any) -> str:
 
 
 def plain(error: Exception) -> str:
-    """Return Spark's message up to the Java trace."""
-    return str(error).split("\n\nJVM stacktrace:")[0].strip()
+    """Return Spark's message without the query plan and the Java trace that follow it."""
+    return str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

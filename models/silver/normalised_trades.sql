@@ -46,7 +46,7 @@ normalised as (
 screened as (
     select
         * except (withdrawn_file),
-        xxhash64(trade_id) as trade_key,
+        {{ trade_key('trade_id') }} as trade_key,
         case
             when withdrawn_file is not null then 'withdrawn'
             when trade_id is null then 'missing_trade_id'

@@ -15,60 +15,55 @@ with trades as (
 ),
 
 new_trades as (
-    select * from trades
+    select *, 'new' as earlier_reason from trades
+    where batch_id > (select coalesce(max(batch_id), 0) from {{ earlier(this) }})
+),
+
+new_keys as (
+    select {{ trade_key(trimmed('trade_id')) }} as trade_key
+    from {{ source('bronze', 'trades') }}
     where batch_id > (select coalesce(max(batch_id), 0) from {{ earlier(this) }})
 ),
 
 touched_before as (
-    {{ touched_rows(earlier(this), 'new_trades') }}
+    {{ touched_rows(earlier(this), 'new_keys') }}
 ),
 
 candidates as (
-    select new_trades.*, 'new' as earlier_reason from new_trades
+    select * from new_trades
     union all
-    select trades.*, touched_before.earlier_reason from trades
+    select trades.*, touched_before.earlier_reason
+    from trades
     inner join touched_before
         on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
 ),
 
--- Few ids come more than once: only their rows are worth sorting.
-repeated_keys as (
-    select trade_key from candidates
-    group by trade_key
-    having count(*) > 1
-),
-
-copies as (
+-- Rows that break a rule by themselves compete with nobody: each kind of reason is a contest of its own.
+ranked as (
     select
-        candidates.source_file, candidates.source_row,
+        *,
         struct({{ payload | join(', ') }}) as payload,
         first_value(struct({{ payload | join(', ') }})) over kept_first as kept_payload,
         row_number() over kept_first as place
     from candidates
-    left semi join repeated_keys on candidates.trade_key = repeated_keys.trade_key
-    where candidates.reason is null
     window kept_first as (
-        partition by candidates.trade_key, candidates.trade_id
+        partition by trade_key, trade_id, reason
         order by
             {% for column in payload %}{{ column }} nulls last, {% endfor %}
             {% for column in raw_columns() %}raw_{{ column }} nulls last, {% endfor %}source_file, source_row
     )
 ),
 
-losers as (
-    select
-        source_file as loser_file, source_row as loser_row,
-        if(payload = kept_payload, 'duplicate', 'conflicting_duplicate') as loser_reason
-    from copies
-    where place > 1
-),
-
 screened as (
     select
-        candidates.* except (reason),
-        coalesce(candidates.reason, losers.loser_reason) as reason
-    from candidates
-    left join losers on candidates.source_file = losers.loser_file and candidates.source_row = losers.loser_row
+        * except (reason),
+        case
+            when reason is not null then reason
+            when place = 1 then null
+            when payload = kept_payload then 'duplicate'
+            else 'conflicting_duplicate'
+        end as reason
+    from ranked
 ),
 
 next_revision as (

@@ -1,0 +1,55 @@
+# `make run` and `make test` set up all they need; see README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+LOCKS := requirements.txt requirements-java.txt requirements-uv.txt pyproject.toml ingestion/jars.lock
+
+.PHONY: help setup run test test-all lint format lock clean
+
+help:            ## show this list
+	@sed -n 's/^\([a-z-]*:\).*## /\1	/p' Makefile
+
+setup: .venv/ready ## create the environment: packages, Java if there is none, Delta's jars, profiles.yml
+
+run: setup       ## land the trades (sample ones if there are none), build, test, publish to Postgres
+	@$(BIN)/crypto generate --if-empty
+	@$(BIN)/crypto run
+
+test: .venv/ready-dev ## the suite of every change
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+
+test-all: .venv/ready-dev ## also kill loops, replays, deep property tests
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/ready-dev ## every rule: Python, SQL, house rules
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: .venv/ready-dev ## format Python
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: .venv/ready ## pin requirements*.in anew, with hashes
+	@for name in "" -java -uv -dev; do \
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+			requirements$$name.in --output-file requirements$$name.txt || exit 1; \
+	done
+
+clean:           ## stop the servers and remove the environment; data stays
+	-@$(BIN)/crypto engine stop
+	-@$(BIN)/crypto postgres stop
+	rm -rf .venv target logs
+
+.venv/ready: $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: set PYTHON, as in make PYTHON=python3.11 " + "run")'
+	@echo "Setting up .venv (once, about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@$(UV) --require-hashes -r requirements.txt
+	@$(UV) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m ingestion.jars --find-java || $(UV) --require-hashes -r requirements-java.txt
+	@$(BIN)/python -m ingestion.jars
+	@test -e profiles.yml || cp profiles.yml.example profiles.yml
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.txt
+	@$(UV) --require-hashes -r requirements-dev.txt
+	@touch $@

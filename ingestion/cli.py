@@ -1,0 +1,188 @@
+"""The command line: ``crypto``. Each command loads what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ingestion.errors import CryptoError
+
+if TYPE_CHECKING:
+    from ingestion.settings import Settings
+
+
+class Commands(click.Group):
+    """A group whose commands end with one plain sentence instead of a trace, unless ``--debug`` is given."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; a CryptoError is printed and the exit code is 1."""
+        try:
+            return super().invoke(context)
+        except CryptoError as error:
+            if context.params.get("debug"):
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+def load() -> Settings:
+    """Load the settings and put them into the environment, in UTC."""
+    import os
+    import time
+
+    from ingestion import settings
+
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    found = settings.load()
+    found.export()
+    return found
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
+@click.version_option(package_name="crypto-lakehouse")
+def main(debug: bool) -> None:
+    """Crypto trades from raw Parquet to candles, indicators and Postgres."""
+
+
+@main.command()
+@click.option("--to", "destination", help="Folder or s3:// address.  [default: the landing zone]")
+@click.option("--trades", default=100_000, show_default=True, help="Number of trades.")
+@click.option("--days", default=90, show_default=True, help="Number of whole days.")
+@click.option("--files", default=2, show_default=True, help="Number of files.")
+@click.option("--symbols", default="BTC,ETH,SOL,MATIC,AVAX", show_default=True, help="Symbols, with commas.")
+@click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty, beside null volumes.")
+@click.option("--seed", default=42, show_default=True, help="Same seed, same bytes.")
+@click.option("--if-empty", is_flag=True, help="Only if the landing zone has no file yet.")
+def generate(
+    destination: str | None,
+    trades: int,
+    days: int,
+    files: int,
+    symbols: str,
+    dirt: float,
+    seed: int,
+    if_empty: bool,
+) -> None:
+    """Write sample trades into the landing zone.
+
+    Example: crypto generate --trades 1000000 --days 400
+    """
+    from ingestion import landing_zone, sample
+
+    settings = load()
+    destination = destination or settings.landing_zone
+    if if_empty and landing_zone.of(settings).files():
+        return
+    names = [name.strip() for name in symbols.split(",")]
+    paths = sample.generate(
+        destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed
+    )
+    click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
+
+
+@main.command()
+def ingest() -> None:
+    """Land new files and the reference data in bronze.
+
+    Example: crypto ingest
+    """
+    from ingestion import runs
+
+    settings = load()
+    with runs.exclusive(settings, click.echo):
+        runs.show_landed(runs.ingest(settings), click.echo)
+
+
+@main.command()
+@click.option("--full-refresh", is_flag=True, help="Rebuild every table from bronze.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON only.")
+def run(full_refresh: bool, as_json: bool) -> None:
+    """Ingest, build and test every table, publish to Postgres, and check what was published.
+
+    Example: crypto run
+    """
+    from ingestion import runs
+
+    sys.exit(runs.run(load(), full_refresh=full_refresh, as_json=as_json))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(as_json: bool) -> None:
+    """Show rows and latest times, the last runs, the servers, and what is wrong with the set-up.
+
+    Example: crypto status --json
+    """
+    from ingestion import status as report
+
+    sys.exit(report.show(load(), as_json=as_json))
+
+
+@main.group()
+def engine() -> None:
+    """Start, stop or look at the local Spark engine."""
+
+
+@engine.command("start")
+def engine_start() -> None:
+    """Start the engine, which later commands find warm."""
+    from ingestion import engine as engine_module
+
+    settings = load()
+    click.echo(f"The engine runs at {engine_module.ensure(settings).url}")
+
+
+@engine.command("stop")
+def engine_stop() -> None:
+    """Stop the engine."""
+    from ingestion import engine as engine_module
+
+    click.echo("The engine is stopped." if engine_module.stop(load()) else "The engine was not running.")
+
+
+@engine.command("status")
+def engine_status() -> None:
+    """Say whether the engine runs."""
+    from ingestion import engine as engine_module
+
+    found = engine_module.status(load())
+    click.echo(f"The engine runs at {found.url}" if found else "The engine is not running.")
+
+
+@main.group()
+def postgres() -> None:
+    """Start, stop or reach the embedded Postgres."""
+
+
+@postgres.command("start")
+def postgres_start() -> None:
+    """Start the embedded server, with its tables."""
+    from ingestion import migrate
+    from ingestion import postgres as server
+
+    settings = load()
+    with server.connect(settings) as connection:
+        migrate.migrate(connection)
+    click.echo("Postgres runs; `crypto postgres url` prints its address.")
+
+
+@postgres.command("stop")
+def postgres_stop() -> None:
+    """Stop the embedded server."""
+    from ingestion import postgres as server
+
+    server.stop(load())
+    click.echo("Postgres is stopped.")
+
+
+@postgres.command("url")
+def postgres_url() -> None:
+    """Print the address, password included, that a client can connect with."""
+    from ingestion import postgres as server
+
+    settings = load()
+    server.ensure(settings)
+    click.echo(server.url(settings))
