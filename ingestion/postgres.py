@@ -12,6 +12,7 @@ import importlib.util
 import os
 import pwd
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,11 @@ CONNECT_SECONDS = 10
 START_SECONDS = 60
 STOP_SECONDS = 20
 RECOVERY_SECONDS = 15
+DEFAULTS = {"application_name": APPLICATION, "connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
 # Below the ports that systems hand out to outgoing connections.
 PORTS = range(20_000, 30_000)
 LOG_BYTES = 5_000_000
+CAUSE = re.compile(r"\b(fatal|error|panic):\s*(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Status:
 
 
 class Embedded:
-    """The server of one data home. Every method raises CryptoError, in one sentence, if it can't do its work."""
+    """The server of one data home; what it can't do it says in one sentence, a CryptoError."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -101,30 +104,38 @@ class Embedded:
         if self.serving():
             return
         self.values()
-        with self._alone():
-            if not self.data.exists():
-                self._initialise()
-            deadline = time.monotonic() + START_SECONDS
-            while not self.serving():
-                if not self.alive():
-                    self._launch(deadline)
-                if time.monotonic() > deadline:
-                    raise self._failed("start")
-                time.sleep(0.01)
-            self._create_database()
+        try:
+            with self._alone():
+                self._start()
+        except OSError as error:
+            raise self._unusable(error) from error
+        except psycopg.Error as error:
+            raise self._failed("make its database") from error
 
     def stop(self) -> None:
         """Stop the server if it lives: connections are ended, what is committed is on disk."""
         if not self.folder.exists():
             return
         with self._alone():
-            for number in (signal.SIGINT, signal.SIGKILL):
+            for how in (signal.SIGINT, signal.SIGKILL):
+                if self.alive() and (pid := self._pid_file()[:1]):
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid[0]), how)
                 deadline = time.monotonic() + STOP_SECONDS
                 while self.alive() and time.monotonic() < deadline:
-                    if number and (pid := self._pid_file()[:1]):
-                        os.kill(int(pid[0]), number)
-                        number = None
                     time.sleep(0.01)
+
+    def _start(self) -> None:
+        if not self.data.exists():
+            self._initialise()
+        deadline = time.monotonic() + START_SECONDS
+        while not self.serving():
+            if not self.alive():
+                self._launch(deadline)
+            if time.monotonic() > deadline:
+                raise self._failed("start")
+            time.sleep(0.01)
+        self._create_database()
 
     def _launch(self, deadline: float) -> None:
         # Nobody holds the lock: what a killed server left behind describes no process of ours.
@@ -202,7 +213,7 @@ class Embedded:
             return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
         except KeyError as error:
             raise CryptoError(
-                "Postgres refuses to run as root and this system has no user 'nobody'; run as an ordinary user."
+                "Postgres refuses to run as root and there is no user 'nobody'; run as an ordinary user."
             ) from error
 
     def _own(self, path: Path) -> None:
@@ -259,15 +270,13 @@ class Embedded:
     def _failed(self, what: str, returncode: int | None = None) -> CryptoError:
         if returncode == as_user.NOT_ALLOWED:
             return CryptoError(
-                f"Postgres can't run as root, and its user {self._user().pw_name!r} can't enter {self.folder} or "
-                f"{binaries()}; move the project out of a folder that only root may enter, or run as an ordinary user."
+                f"Postgres can't run as root, and its user {self._user().pw_name!r} can't enter {self.folder} "
+                f"or {binaries()}; move both out of folders that only root may enter, or don't run as root."
             )
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        causes = [
-            line for line in lines[-20:] if any(word in line.lower() for word in ("fatal", "error", "panic"))
-        ]
-        cause = causes[-1].split(": ", 1)[-1].strip() if causes else "no reason given"
-        return CryptoError(f"The embedded Postgres could not {what} ({cause}); see {self.log}.")
+        causes = [found[2] for line in lines[-20:] if (found := CAUSE.search(line))]
+        cause = causes[-1].strip() if causes else "it gave no reason"
+        return CryptoError(f"The embedded Postgres could not {what} ({cause}); mend that, or see {self.log}.")
 
 
 def binaries() -> Path:
@@ -276,7 +285,7 @@ def binaries() -> Path:
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "pginstall" / "bin"
     if not (folder / "postgres").is_file():
         raise CryptoError(
-            "The embedded Postgres is not installed; run 'make setup', or set DB_ENDPOINT to a server."
+            "There is no embedded Postgres; install requirements.txt, or set DB_ENDPOINT."
         )
     return folder
 
@@ -297,9 +306,7 @@ def free_port() -> int:
     for port in random.sample(PORTS, 200):
         if is_free(port):
             return port
-    raise CryptoError(
-        "No free port was found on 127.0.0.1 for Postgres; close a server, or set DB_ENDPOINT to one."
-    )
+    raise CryptoError("No port of 127.0.0.1 is free for Postgres; close some servers, or set DB_ENDPOINT.")
 
 
 def values(settings: Settings) -> dict[str, Any]:
@@ -370,9 +377,7 @@ def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psy
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         ensure(settings)
-        given = (
-            values(settings) | {"application_name": APPLICATION, "connect_timeout": CONNECT_SECONDS} | options
-        )
+        given = values(settings) | DEFAULTS | options
         try:
             return psycopg.connect(**given, autocommit=autocommit)
         except psycopg.Error as error:
@@ -390,7 +395,8 @@ def _plain(error: psycopg.Error, given: dict[str, Any]) -> str:
     if "password authentication failed" in text:
         return f"{where} refuses the password of user {given['user']!r}; check DB_USER and DB_PASSWORD."
     if "does not exist" in text:
-        return f"{where} has no database {given['dbname']!r} for user {given['user']!r}; check DB_NAME and DB_USER."
+        database, user = given["dbname"], given["user"]
+        return f"{where} has no database {database!r} or no user {user!r}; check DB_NAME and DB_USER."
     if any(words in text for words in ("translate host name", "resolve", "Name or service", "nodename nor")):
         return f"The host {given['host']!r} is not known; check DB_ENDPOINT."
     if "SSL" in text or "certificate" in text:

@@ -1,0 +1,274 @@
+"""One published table in Postgres: what a sync does to it, in the order of the methods of ``Target``."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from ingestion import postgres_binary
+from ingestion.errors import CryptoError
+
+if TYPE_CHECKING:
+    from ingestion.publishing import Source
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is published: a table of the lake, one in Postgres' schema ``crypto``, and the key of both."""
+
+    relation: str
+    target: str
+    key: tuple[str, ...]
+
+
+@dataclass
+class Published:
+    """One table's row in ``crypto.sync_runs``; of a plan, what the row would be, and examples."""
+
+    run_id: uuid.UUID
+    invocation_id: str
+    table_name: str
+    source_id: str
+    source_version: int
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_deleted: int = 0
+    rows_total: int = 0
+    checksum: int = 0
+    seconds: float = 0.0
+    finished_at: datetime | None = None
+    examples: list[str] = field(default_factory=list)
+
+
+COLUMNS = [name for name in Published.__dataclass_fields__ if name != "examples"]
+
+
+class Target:
+    """A published table within one sync's transaction; every error is a CryptoError or Postgres' own."""
+
+    def __init__(
+        self, connection: psycopg.Connection, source: Source, published: Published, *, plan: bool, force: bool
+    ) -> None:
+        self.connection, self.source, self.published = connection, source, published
+        self.plan, self.force = plan, force
+        self.table = source.table
+        self.name = f"crypto.{self.table.target}"
+        self.sql_name = f"crypto.{quoted(self.table.target)}"
+        self.staged = f"pg_temp.{quoted('staged_' + self.table.target)}"
+        self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(quoted, self.table.key))
+        self.columns: dict[str, tuple[str, int]] = {}
+        self.added: dict[str, str] = {}
+        self.differs = False
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the time towards the table's seconds."""
+        started = time.monotonic()
+        yield
+        self.published.seconds += time.monotonic() - started
+
+    def compare_columns(self) -> None:
+        """Note what gold has added; refuse, by name, whatever else differs."""
+        query = """
+            select attname, format_type(atttypid, atttypmod), atttypid::bigint
+            from pg_attribute
+            where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
+            order by attnum
+        """
+        found = self.connection.execute(query, [self.sql_name]).fetchall()
+        if not found:
+            raise CryptoError(f"Postgres has no table {self.name}; add a migration that creates it.")
+        self.columns = {name: (type_name, oid) for name, type_name, oid in found}
+        relation, lake = self.table.relation, self.source.columns()
+        if gone := [name for name in self.columns if name not in lake]:
+            raise CryptoError(
+                f"Column {gone[0]!r} of {self.name} is missing in {relation}; "
+                "put it back, or drop it in Postgres by a migration."
+            )
+        for name, spark_type in lake.items():
+            wanted = postgres_binary.postgres_type(spark_type)
+            if wanted is None:
+                raise CryptoError(
+                    f"Column {name!r} of {relation} is {spark_type}, which can't be published; "
+                    "cast it in the model."
+                )
+            if self.columns.setdefault(name, wanted) != wanted:
+                raise CryptoError(
+                    f"Column {name!r} is {spark_type} in {relation} but {self.columns[name][0]} in "
+                    f"{self.name}; change the model, or Postgres by a migration."
+                )
+        self.added = {name: wanted[0] for name, wanted in list(self.columns.items())[len(found) :]}
+
+    def unchanged(self) -> bool:
+        """Whether the last sync published this very version: then nothing is read."""
+        query = """
+            select source_id, source_version, rows_total, checksum
+            from crypto.sync_runs where table_name = %s order by finished_at desc limit 1
+        """
+        last = self.connection.execute(query, [self.table.target]).fetchone()
+        if self.force or self.added or not last or last[:2] != (self.source.id, self.source.version):
+            return False
+        self.published.rows_total, self.published.checksum = last[2], int(last[3])
+        return True
+
+    def stage(self) -> None:
+        """Copy the lake's rows into a temporary table, counting and summing what is sent."""
+        names = list(self.columns)
+        definition = ", ".join(f"{quoted(name)} {type_name}" for name, (type_name, _) in self.columns.items())
+        self.connection.execute(f"create table {self.staged} ({definition}) on commit drop")
+        oids = [oid for _, oid in self.columns.values()]
+        with self.connection.cursor().copy(f"copy {self.staged} from stdin (format binary)") as copy:
+            copy.write(postgres_binary.HEADER)
+            for chunk in self.source.chunks(names):
+                for rows in postgres_binary.encode(chunk, oids):
+                    copy.write(rows.copy)
+                    self.published.rows_total += rows.count
+                    self.published.checksum += rows.checksum
+            copy.write(postgres_binary.TRAILER)
+        self.connection.execute(f"analyze {self.staged}")
+
+    def refuse(self) -> None:
+        """Refuse null and repeated keys, with examples, and a shrink that looks like an accident."""
+        key = listed(self.table.key)
+        null_keys = " or ".join(f"{quoted(name)} is null" for name in self.table.key)
+        for what, rest in (
+            ("nulls in its key", f"where {null_keys}"),
+            ("repeated keys", f"group by {key} having count(*) > 1"),
+        ):
+            query = f"select {key} from {self.staged} {rest} limit {EXAMPLES}"
+            if rows := self.connection.execute(query).fetchall():
+                raise CryptoError(
+                    f"{self.table.relation} has {what} ({', '.join(self.table.key)}), such as "
+                    f"{'; '.join(map(said, rows))}; mend the model, nothing was published."
+                )
+
+    def guard(self, max_shrink: float) -> None:
+        """Refuse a table that has lost more than this share of its rows."""
+        before, after = self._count(self.sql_name), self.published.rows_total
+        if after < before * (1 - max_shrink) and not self.force:
+            problem = f"{self.table.relation} has {after} rows but {self.name} {before}, a shrink"
+            problem += f" of more than {max_shrink:.0%}"
+            if not self.plan:
+                raise CryptoError(f"{problem}; nothing was published, if that is meant, sync with force.")
+            self.published.examples.append(f"! {problem}: refused unless forced")
+
+    def compare(self) -> None:
+        """Find out whether anything differs, and in a plan, what."""
+        wanted = (self.published.rows_total, self.published.checksum)
+        self.differs = bool(self.added) or self._fingerprint() != wanted
+        if self.differs and self.plan:
+            self._plan()
+
+    def _plan(self) -> None:
+        published, key = self.published, self.table.key
+        published.rows_deleted = self._count(self._gone())
+        published.rows_inserted = self._count(self._new())
+        published.rows_updated = self._count(self._changed())
+        published.examples += [f"+ column {name} {type_name}" for name, type_name in self.added.items()]
+        for sign, side, rows in (("-", "old", self._gone()), ("+", "staged", self._new())):
+            names = listed(key, side)
+            query = f"select {names} from {rows} order by {names} limit {EXAMPLES}"
+            published.examples += [f"{sign} {said(row)}" for row in self.connection.execute(query)]
+        names = listed(key, "staged")
+        query = f"select {names}, to_jsonb(old), to_jsonb(staged) from {self._changed()} order by {names}"
+        for *found, old, new in self.connection.execute(f"{query} limit {EXAMPLES}"):
+            changes = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
+            published.examples.append(f"~ {said(found)}: {', '.join(changes)}")
+
+    def add_columns(self) -> None:
+        """Have the owner's function add what gold has added; readers wait until the transaction ends."""
+        for name, type_name in self.added.items():
+            arguments = [self.table.target, name, type_name]
+            self.connection.execute("select crypto.add_column(%s, %s, %s)", arguments)
+
+    def delete(self) -> None:
+        """Delete what is gone from the lake."""
+        self.published.rows_deleted = self.connection.execute(f"delete from {self._gone()}").rowcount
+
+    def upsert(self) -> None:
+        """Update what differs, insert what is new."""
+        execute, values = self.connection.execute, self._values()
+        self.published.rows_updated = execute(
+            f"update {self.sql_name} as old set ({listed(values)}) = row ({listed(values, 'staged')}) "
+            f"from {self.staged} as staged where {self.same_key} and {self._distinct()}"
+        ).rowcount
+        self.published.rows_inserted = execute(
+            f"insert into {self.sql_name} ({listed(self.columns)}) "
+            f"select {listed(self.columns, 'staged')} from {self._new()}"
+        ).rowcount
+
+    def verify(self) -> None:
+        """Compare the table with the lake; a difference undoes everything."""
+        found, wanted = self._fingerprint(), (self.published.rows_total, self.published.checksum)
+        if found != wanted:
+            raise CryptoError(
+                f"{self.name} would have {found[0]} rows with checksum {found[1]} but {self.table.relation} "
+                f"has {wanted[0]} with {wanted[1]}; nothing was published, look for a trigger on the table "
+                "or another program that writes it."
+            )
+
+    def record(self) -> None:
+        """Write the run's row."""
+        self.published.finished_at = datetime.now(UTC)
+        self.connection.execute(
+            f"insert into crypto.sync_runs ({listed(COLUMNS)}) values ({', '.join(['%s'] * len(COLUMNS))})",
+            [getattr(self.published, name) for name in COLUMNS],
+        )
+
+    def _values(self) -> Sequence[str]:
+        return [name for name in self.columns if name not in self.table.key]
+
+    def _gone(self) -> str:
+        others = f"select from {self.staged} as staged where {self.same_key}"
+        return f"{self.sql_name} as old where not exists ({others})"
+
+    def _new(self) -> str:
+        others = f"select from {self.sql_name} as old where {self.same_key}"
+        return f"{self.staged} as staged where not exists ({others})"
+
+    def _changed(self) -> str:
+        return f"{self.sql_name} as old, {self.staged} as staged where {self.same_key} and {self._distinct()}"
+
+    def _distinct(self) -> str:
+        # In a plan the columns that gold has added are not there yet.
+        missing = self.added if self.plan else {}
+        old = [
+            f"null::{missing[name]}" if name in missing else f"old.{quoted(name)}" for name in self._values()
+        ]
+        return f"row ({', '.join(old)}) is distinct from row ({listed(self._values(), 'staged')})"
+
+    def _fingerprint(self) -> tuple[int, int]:
+        row = self._one("select row_count, checksum from crypto.fingerprint(%s)", [self.sql_name])
+        return row[0], int(row[1])
+
+    def _count(self, rows: str) -> int:
+        return self._one(f"select count(*) from {rows}")[0]
+
+    def _one(self, query: str, arguments: Sequence[Any] | None = None) -> tuple[Any, ...]:
+        row = self.connection.execute(query, arguments).fetchone()
+        assert row
+        return row
+
+
+def quoted(name: str) -> str:
+    """The name as SQL takes it, whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: Iterable[str], table: str | None = None) -> str:
+    """The names as SQL takes a list of columns, of that table if given."""
+    return ", ".join(f"{table}.{quoted(name)}" if table else quoted(name) for name in names)
+
+
+def said(row: Iterable[Any]) -> str:
+    """A row as a user reads it."""
+    return " ".join("null" if value is None else str(value) for value in row)
