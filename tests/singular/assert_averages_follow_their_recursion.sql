@@ -1,0 +1,20 @@
+-- From one day to the next an exponential mean moves by alpha of its distance to the new value, wherever blocks join.
+{% set averages = {'ema_12': ('close', 12), 'ema_26': ('close', 26), 'macd_signal': ('macd', 9)} %}
+
+with days as (
+    select
+        symbol, metric_date, close, macd,
+        {% for name in averages -%}
+        {{ name }},
+        lag({{ name }}) over (partition by symbol order by metric_date) as previous_{{ name }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ ref('trading_indicators') }}
+)
+
+select *
+from days
+where
+    {% for name, (value, bars) in averages.items() -%}
+    abs({{ name }} - previous_{{ name }} - 2 / {{ bars + 1 }}d * ({{ value }} - previous_{{ name }})) > 1e-12 * close
+    {{ 'or' if not loop.last }}
+    {% endfor %}
