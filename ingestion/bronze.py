@@ -130,9 +130,17 @@ def create_tables(spark: SparkSession, schema: str) -> None:
     if spark.catalog.tableExists(f"{schema}.{list(TABLES)[-1]}"):
         return
     spark.sql(f"create schema if not exists {schema}")
-    for table, columns in TABLES.items():
-        ddl = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in columns)
-        spark.sql(f"create table if not exists {schema}.{table} ({ddl}) using delta")
+    for table in TABLES:
+        spark.sql(f"create table if not exists {schema}.{table} ({_ddl(table)}) using delta")
+
+
+def frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:
+    """Return rows, be there none, as a DataFrame with the columns and types of a bronze table."""
+    return spark.createDataFrame(pa.Table.from_pylist(rows, TABLES[table]), _ddl(table))
+
+
+def _ddl(table: str) -> str:
+    return ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in TABLES[table])
 
 
 def _ingest(
@@ -315,7 +323,7 @@ def _merge(spark: SparkSession, schema: str, table: str, rows: list[Row], clause
 
     if not rows:
         return
-    changes = spark.createDataFrame(pa.Table.from_pylist(rows, TABLES[table]))
+    changes = frame(spark, table, rows)
     for attempt in range(ROUNDS):
         try:
             spark.sql(

@@ -44,7 +44,7 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
         differing = [table for table in COPIED if held[table] != truth[table]]
         for table in differing:
             rows = [dict(zip(bronze.TABLES[table].names, row, strict=True)) for row in truth[table]]
-            new = spark.createDataFrame(pa.Table.from_pylist(rows, bronze.TABLES[table]))
+            new = bronze.frame(spark, table, rows)
             spark.sql(f"insert overwrite {schema}.{table} select * from {{new}}", new=new)
     except PySparkException as error:
         raise CryptoError(

@@ -143,7 +143,7 @@ def _copy(batch: Batch, folder: Path, part: int, files: Sequence[RawFile]) -> St
 def _read(batch: Batch, file: RawFile) -> Iterator[pa.RecordBatch]:
     """Yield a file's rows with SCHEMA; raises SetAside or Vanished, also after some of them."""
     if not file.size:
-        raise SetAside("empty", "The file has zero bytes.")
+        raise SetAside("empty", "the file has zero bytes")
     try:
         with (
             batch.zone.open(file.path) as source,
@@ -174,25 +174,25 @@ def _blame(zone: LandingZone, file: RawFile, error: Exception) -> Exception:
     except FileNotFoundError:
         return Vanished()
     except OSError as access:
-        return SetAside("unreadable", f"The file can't be opened: {first_line(access)}.", lasting=False)
-    return SetAside("unreadable", f"The file is not readable Parquet: {first_line(error)}.")
+        return SetAside("unreadable", f"the file can't be opened: {first_line(access)}", lasting=False)
+    return SetAside("unreadable", f"the file is not readable Parquet: {first_line(error)}")
 
 
 def _check(schema: pa.Schema) -> None:
     """Raise SetAside if a required column is missing, doubled or of an impossible type."""
     missing = [name for name in RAW if name not in schema.names and name not in OPTIONAL]
     if missing:
-        raise SetAside("missing_column", f"Missing: {', '.join(missing)}.")
+        raise SetAside("missing_column", f"no column {', '.join(missing)}")
     doubled = [name for name in RAW if schema.names.count(name) > 1]
     if doubled:
-        raise SetAside("impossible_type", f"More than one column is called {', '.join(doubled)}.")
+        raise SetAside("impossible_type", f"more than one column {', '.join(doubled)}")
     wrong = [
         f"{name} is {schema.field(name).type}"
         for name in RAW
         if name in schema.names and not _fits(name, _value_type(schema.field(name).type))
     ]
     if wrong:
-        raise SetAside("impossible_type", f"Impossible: {', '.join(wrong)}.")
+        raise SetAside("impossible_type", ", ".join(wrong))
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

@@ -187,7 +187,7 @@ def test_a_bad_file_is_set_aside_once_and_tried_again_when_it_changes(lake: Lake
     rejected = {row["source_file"]: row for row in lake.rows("rejected_files")}
     assert len(lake.rows("rejected_files")) == 2
     assert rejected["bad.parquet"]["reason"] == "missing_column"
-    assert rejected["bad.parquet"]["detail"] == "Missing: price."
+    assert rejected["bad.parquet"]["detail"] == "no column price"
     assert rejected["bad.parquet"]["rejected_at"] > rejected["empty.parquet"]["rejected_at"]
 
     (lake.zone / "bad.parquet").write_bytes(whole)
