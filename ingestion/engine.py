@@ -204,7 +204,7 @@ def _start(settings: Settings) -> Engine:
 def _command(settings: Settings, port: int) -> list[str]:
     conf = SPARK_CONF | {
         "spark.master": "local[*]",
-        "spark.sql.warehouse.dir": settings.warehouse.as_uri(),
+        "spark.sql.warehouse.dir": str(settings.warehouse),
         "spark.local.dir": str(folder(settings) / "tmp"),
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
@@ -262,7 +262,7 @@ def restore_catalog(settings: Settings, spark: SparkSession) -> None:
 
 
 def _quoted(path: Path) -> str:
-    return path.as_uri().replace("\\", "\\\\").replace("'", "\\'")
+    return str(path).replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _read(settings: Settings) -> Engine | None:

@@ -149,13 +149,17 @@ class Progress:
         if result.status in ("success", "pass", "warn"):
             self.passed[kind] = self.passed.get(kind, 0) + 1
             if kind != "test":
-                self.say(f"  {node.node_relation.relation_name or node.node_name} {result.execution_time:.1f} s")
+                self.say(
+                    f"  {node.node_relation.relation_name or node.node_name} {result.execution_time:.1f} s"
+                )
         elif result.status == "skipped":
             self.skipped += 1
         else:
             message = (result.message or "").strip()
             self.failed.append({"name": node.node_name, "kind": kind, "message": message})
-            self.say(f"  FAILED {kind} {node.node_name}: {message.splitlines()[0] if message else result.status}")
+            self.say(
+                f"  FAILED {kind} {node.node_name}: {message.splitlines()[0] if message else result.status}"
+            )
 
 
 def count_rows(settings: Settings) -> dict[str, int]:
@@ -180,11 +184,17 @@ def count_rejected(settings: Settings) -> dict[str, int]:
 
 
 def last_sync(settings: Settings) -> list[dict[str, Any]]:
-    """Return what the last sync wrote, a row for each published table."""
-    from ingestion import publishing
+    """Return what the last sync did, a row for each published table."""
+    from psycopg.rows import dict_row
 
-    with postgres.connect(settings) as connection:
-        return publishing.last_run(connection)
+    query = """
+        select table_name, rows_inserted, rows_updated, rows_deleted, rows_total, checksum, seconds
+        from crypto.sync_runs
+        where run_id = (select run_id from crypto.sync_runs order by finished_at desc limit 1)
+        order by table_name
+    """
+    with postgres.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query).fetchall()
 
 
 def show_landed(landed: Landed, say: Say) -> None:

@@ -1,0 +1,1 @@
+"""The tables of Postgres as plain SQL files, applied in the order of their names."""

@@ -40,10 +40,11 @@ def _no_user_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> settings_module.Settings:
     """Settings with a data home of this test's own."""
-    return settings_module.load({"CRYPTO_HOME": str(tmp_path / "home")} | _empty(), PROJECT)
+    return settings_module.load({"CRYPTO_HOME": str(tmp_path / "home")} | empty(), PROJECT)
 
 
-def _empty() -> dict[str, str]:
+def empty() -> dict[str, str]:
+    """Settings that hide all of a user's."""
     return {name: "" for name in settings_module.NAMES if name != "CRYPTO_HOME"}
 
 
@@ -53,8 +54,8 @@ def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module
     root = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         root = root.parent
-    given = {"CRYPTO_HOME": str(root / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "0.2"}
-    return settings_module.load(_empty() | given, PROJECT)
+    given = {"CRYPTO_HOME": str(root / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "1"}
+    return settings_module.load(empty() | given, PROJECT)
 
 
 @pytest.fixture(scope="session")
