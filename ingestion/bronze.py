@@ -119,9 +119,7 @@ def ingest(spark: SparkSession, settings: Settings, *, schema: str = "bronze") -
     try:
         return _ingest(spark, settings, zone, listed, schema=schema)
     except PySparkException as error:
-        raise CryptoError(
-            f"The engine failed while files were landing ({first_line(error)}); run it again."
-        ) from error
+        raise CryptoError(f"The engine failed while files were landing ({first_line(error)}); run it again.") from error
 
 
 def create_tables(spark: SparkSession, schema: str) -> None:
@@ -158,7 +156,8 @@ def _ingest(
     set_aside: dict[str, SetAside] = {}
     batch_id = None
     for _ in range(ROUNDS):
-        pending = [file for path, file in listed.items() if path not in {*state.landed, *waiting}]
+        done = {*state.landed, *waiting}
+        pending = [file for path, file in listed.items() if path not in done]
         batch = Batch(zone, state.last_batch + 1, datetime.now(UTC))
         with _staging_folder(settings) as folder:
             staged = staging.stage(batch, pending, folder)
@@ -178,11 +177,7 @@ def _ingest(
 
 def _is(file: RawFile, seen: Row | None) -> bool:
     """Return whether a listed file is as a table knows it; a size that is not known counts as equal."""
-    return (
-        seen is not None
-        and seen["file_modified_at"] == file.modified_at
-        and seen["file_size"] in (None, file.size)
-    )
+    return seen is not None and seen["file_modified_at"] == file.modified_at and seen["file_size"] in (None, file.size)
 
 
 def _state(spark: SparkSession, schema: str, listed: Mapping[str, RawFile]) -> State:

@@ -1,11 +1,15 @@
 """Raw files land in bronze exactly once, whatever happens in between."""
 
 import os
+import subprocess
+import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -351,3 +355,49 @@ def test_an_engine_that_fails_is_one_sentence_and_loses_nothing(lake: Lake):
     lake.spark.sql(f"alter table {lake.schema}.trades drop constraint no_rows")
     assert lake.ingest().files == {"x.parquet": 3}
     assert lake.landed() == {"x.parquet": 3}
+
+
+CLIENT = """
+import sys
+from ingestion import bronze, engine, settings
+engine_home, home, schema = sys.argv[1:]
+spark = engine.session(settings.load({"CRYPTO_HOME": engine_home, "CRYPTO_CONFIG": ""}))
+print("ready", flush=True)
+bronze.ingest(spark, settings.load({"CRYPTO_HOME": home, "CRYPTO_CONFIG": ""}), schema=schema)
+"""
+
+
+@LONG
+@pytest.mark.parametrize("seed", range(2))
+def test_clients_killed_at_random_points_lose_and_repeat_nothing(lake: Lake, engine_settings, seed: int):
+    random = Random(seed)
+    lake.ingest()
+    expected = {}
+    seconds = 4.0
+    for kill in range(10):
+        for number in range(random.randrange(1, 4)):
+            path = f"{kill}/{number}.parquet"
+            expected[path] = random.randrange(1, 200)
+            lake.write(path, trades(expected[path]))
+        lake.write(f"{kill}/zero.parquet", trades(0))
+        (lake.zone / f"{kill}" / "bad.parquet").write_bytes(b"PAR1")
+        client = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, engine_settings.home, lake.settings.home, lake.schema],
+            stdout=subprocess.PIPE,
+        )
+        client.stdout.readline()
+        began = time.monotonic()
+        try:
+            client.wait(random.uniform(0, seconds))
+            # It was quicker than the kill: aim at what a run takes.
+            seconds = time.monotonic() - began
+        except subprocess.TimeoutExpired:
+            client.kill()
+            client.wait()
+        client.stdout.close()
+    lake.ingest()
+    assert lake.landed() == expected
+    assert sorted(row["source_file"] for row in lake.rows("rejected_files")) == [f"{k}/bad.parquet" for k in range(10)]
+    time.sleep(5)
+    assert lake.ingest().files == {}
+    assert lake.landed() == expected
