@@ -1,7 +1,7 @@
 {#
     Pearson's correlation of the last `bars` pairs: covariance / root of the product of the variances, kept within -1
     and 1 against rounding. Spark's corr() divides by zero, which is an error, where a side is flat.
-    Source: the definition; TA-Lib CORREL. First bar: `bars`.
+    Source: the definition; numpy corrcoef. First bar: `bars`.
     Zero is a value like others; a side that is flat over the window gives null; a null on either side gives null for
     `bars` bars; a gap is not seen; a single row gives null.
 #}

@@ -32,7 +32,12 @@ RULES = {"rules": {"positive": "value > 0", "small": "value < 9"}}
 CASES = {
     # name: (test, model, arguments, rows found)
     "unique combination passes": ("unique_combination", rows("symbol, day", "('BTC', 1)", "('BTC', 2)"), KEY, 0),
-    "unique combination finds a double": ("unique_combination", rows("symbol, day", "('BTC', 1)", "('BTC', 1)"), KEY, 1),
+    "unique combination finds a double": (
+        "unique_combination",
+        rows("symbol, day", "('BTC', 1)", "('BTC', 1)"),
+        KEY,
+        1,
+    ),
     "unique combination finds a double null": (
         "unique_combination",
         rows("symbol, day", "('BTC', null)", "('BTC', null)"),
@@ -92,7 +97,10 @@ CASES = {
     "equal relations find a row on either side": (
         "equal_relations",
         HERE,
-        {"compare_to": rows("symbol, value", "('BTC', 1)", "('BTC', 2)", "('ETH', null)"), "columns": ["symbol", "value"]},
+        {
+            "compare_to": rows("symbol, value", "('BTC', 1)", "('BTC', 2)", "('ETH', null)"),
+            "columns": ["symbol", "value"],
+        },
         2,
     ),
     "conservation passes rows": ("conservation", rows("volume", "(1)", "(1)", "(1)"), {"parts": SPLIT}, 0),

@@ -122,10 +122,7 @@ def given() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def indicators(spark, given) -> dict[str, pd.DataFrame]:
     found = run(spark, given, SCHEMA, model("trading_indicators"))
-    return {
-        symbol: rows.sort_values("metric_date", ignore_index=True)
-        for symbol, rows in found.groupby("symbol")
-    }
+    return {symbol: rows.sort_values("metric_date", ignore_index=True) for symbol, rows in found.groupby("symbol")}
 
 
 # --- the same definitions, written as plain recursions ------------------------------------------------------------
@@ -197,9 +194,7 @@ def assert_close(name: str, found, wanted, close) -> None:
     found, wanted = np.asarray(found, dtype=float), np.asarray(wanted, dtype=float)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted), err_msg=f"{name}: nulls")
     there = ~np.isnan(wanted)
-    allowed = (
-        RELATIVE * np.abs(wanted) + OF_CLOSE.get(name, 0) * np.asarray(close, dtype=float) + ABSOLUTE.get(name, 0)
-    )
+    allowed = RELATIVE * np.abs(wanted) + OF_CLOSE.get(name, 0) * np.asarray(close, dtype=float) + ABSOLUTE.get(name, 0)
     assert (np.abs(found - wanted) <= allowed)[there].all(), (
         f"{name}: off by up to {np.nanmax(np.abs(found - wanted) / allowed):.3g} times what is allowed"
     )
@@ -252,9 +247,7 @@ def test_talib_differs_as_documented(indicators):
 def test_equal_to_talipp(indicators, case):
     found, frame = indicators[case], SERIES[case].round(8)
     close = frame.close.tolist()
-    bars = [
-        OHLCV(row.close, row.high, row.low, row.close, row.volume) for row in frame.itertuples()
-    ]
+    bars = [OHLCV(row.close, row.high, row.low, row.close, row.volume) for row in frame.itertuples()]
     macd = talipp.indicators.MACD(12, 26, 9, close)
     wanted = {
         "sma_30": list(talipp.indicators.SMA(30, close)),
@@ -266,8 +259,23 @@ def test_equal_to_talipp(indicators, case):
         "macd_histogram": [value and value.histogram for value in macd],
     }
     for name, values in wanted.items():
-        values = [NAN if value is None else value for value in values]
-        assert_close(name, found[name], values, close)
+        assert_close(name, found[name], [NAN if value is None else value for value in values], close)
+
+
+def test_hourly_indicators_are_the_same_on_traded_hours(spark):
+    """Every third hour has trades: the bars are those, and the values those of a series without gaps."""
+    series = {"random": market(13, days=60), "one_bar": market(14, days=1)}
+    given = daily_metrics(series)
+    given["window_start"] = pd.Timestamp(FIRST_DAY) + 3 * (
+        pd.to_datetime(given.metric_date) - pd.Timestamp(FIRST_DAY)
+    ).map(lambda days: pd.Timedelta(hours=days.days))
+    schema = SCHEMA.replace("metric_date date", "window_start timestamp")
+    given = given[[column.split()[0] for column in schema.split(", ")]]
+    found = run(spark, given, schema, model("hourly_indicators"))
+    for symbol, rows in found.sort_values("window_start").groupby("symbol"):
+        wanted = expected(series[symbol])
+        for name in ("close", "ema_12", "ema_26", "macd", "macd_signal", "rsi_14", "atr_14"):
+            assert_close(name, rows[name], wanted[name], wanted.close)
 
 
 # --- correlations -------------------------------------------------------------------------------------------------
@@ -278,11 +286,8 @@ def test_correlations_equal_numpy(spark, given):
     assert (found.symbol_a < found.symbol_b).all()
     returns = {name: np.log(frame.close.round(8)).diff().to_numpy()[1:] for name, frame in SERIES.items()}
     symbols = sorted(name for name in SERIES if len(returns[name]))
-    assert set(zip(found.symbol_a, found.symbol_b, strict=True)) == {
-        (a, b) for a in symbols for b in symbols if a < b
-    }
-    for (a, b), rows in found.groupby(["symbol_a", "symbol_b"]):
-        rows = rows.sort_values("metric_date", ignore_index=True)
+    assert set(zip(found.symbol_a, found.symbol_b, strict=True)) == {(a, b) for a in symbols for b in symbols if a < b}
+    for (a, b), rows in found.sort_values("metric_date").groupby(["symbol_a", "symbol_b"]):
         length = min(len(returns[a]), len(returns[b]))
         assert len(rows) == length
         for bars in (30, 90):
