@@ -46,8 +46,9 @@ def migrate(connection: psycopg.Connection) -> list[str]:
 
 
 def _missing(connection: psycopg.Connection) -> list[str]:
-    row = connection.execute("select to_regclass('crypto.schema_migrations')").fetchone()
+    # Read from the catalog's rows: a lookup by name may remember that there was no such schema.
+    exists = "select 1 from pg_tables where schemaname = 'crypto' and tablename = 'schema_migrations'"
     applied: set[str] = set()
-    if row and row[0]:
+    if connection.execute(exists).fetchone():
         applied = {name for (name,) in connection.execute("select name from crypto.schema_migrations")}
     return [name for name in files() if name not in applied]

@@ -39,7 +39,7 @@ Bytes = np.ndarray
 
 
 def postgres_type(spark_type: str) -> tuple[str, int] | None:
-    """Postgres' name and number of the type that holds exactly what the Spark type holds; None if none does."""
+    """Postgres' name and number of the type that holds exactly what Spark's holds, or None."""
     if spark_type.startswith("decimal("):
         return "numeric" + spark_type.removeprefix("decimal"), NUMERIC_OID
     return TYPES.get(spark_type)
@@ -64,8 +64,8 @@ def encode(table: pa.Table, oids: Sequence[int]) -> Iterator[Rows]:
 def _encode(batch: pa.RecordBatch, oids: Sequence[int]) -> Rows:
     rows = batch.num_rows
     # One matrix has a line per row and room for the longest value of each column; a mask says what counts.
-    # As in record_send: number of columns, then type, length and value of each. COPY has neither the types nor the
-    # upper half of the number of columns.
+    # As in record_send: number of columns, then type, length and value of each. COPY has neither the types
+    # nor the upper half of the number of columns.
     count = np.broadcast_to(_bytes(np.array([len(oids)]), ">i4"), (rows, 4))
     parts: list[Bytes] = [count]
     masks: list[Bytes] = [np.ones((rows, 4), bool)]
@@ -89,9 +89,7 @@ def _checksum(records: memoryview, lengths: np.ndarray) -> int:
     ends = np.cumsum(lengths).tolist()
     starts = [0, *ends[:-1]]
     sha256 = hashlib.sha256
-    digests = b"".join(
-        sha256(records[start:end]).digest()[:8] for start, end in zip(starts, ends, strict=True)
-    )
+    digests = b"".join(sha256(records[start:end]).digest()[:8] for start, end in zip(starts, ends, strict=True))
     hashes = np.frombuffer(digests, ">u8") >> np.uint64(4)
     # Halves, because a sum of 60-bit numbers does not fit 64 bits.
     return (int((hashes >> np.uint64(30)).sum()) << 30) + int((hashes & np.uint64(2**30 - 1)).sum())

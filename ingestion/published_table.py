@@ -98,8 +98,7 @@ class Target:
             wanted = postgres_binary.postgres_type(spark_type)
             if wanted is None:
                 raise CryptoError(
-                    f"Column {name!r} of {relation} is {spark_type}, which can't be published; "
-                    "cast it in the model."
+                    f"Column {name!r} of {relation} is {spark_type}, which can't be published; cast it in the model."
                 )
             if self.columns.setdefault(name, wanted) != wanted:
                 raise CryptoError(
@@ -197,10 +196,11 @@ class Target:
     def upsert(self) -> None:
         """Update what differs, insert what is new."""
         execute, values = self.connection.execute, self._values()
-        self.published.rows_updated = execute(
-            f"update {self.sql_name} as old set ({listed(values)}) = row ({listed(values, 'staged')}) "
-            f"from {self.staged} as staged where {self.same_key} and {self._distinct()}"
-        ).rowcount
+        if values:
+            self.published.rows_updated = execute(
+                f"update {self.sql_name} as old set ({listed(values)}) = row ({listed(values, 'staged')}) "
+                f"from {self.staged} as staged where {self.same_key} and {self._distinct()}"
+            ).rowcount
         self.published.rows_inserted = execute(
             f"insert into {self.sql_name} ({listed(self.columns)}) "
             f"select {listed(self.columns, 'staged')} from {self._new()}"
@@ -241,9 +241,7 @@ class Target:
     def _distinct(self) -> str:
         # In a plan the columns that gold has added are not there yet.
         missing = self.added if self.plan else {}
-        old = [
-            f"null::{missing[name]}" if name in missing else f"old.{quoted(name)}" for name in self._values()
-        ]
+        old = [f"null::{missing[name]}" if name in missing else f"old.{quoted(name)}" for name in self._values()]
         return f"row ({', '.join(old)}) is distinct from row ({listed(self._values(), 'staged')})"
 
     def _fingerprint(self) -> tuple[int, int]:

@@ -1,0 +1,39 @@
+"""Fixtures of the tests that need Postgres."""
+
+import pytest
+from databases import DEBIAN, Lake, Server, lakes_in_memory
+
+from ingestion import migrate, postgres
+
+
+@pytest.fixture(scope="session", params=["embedded", "Debian's 15"])
+def server(request, tmp_path_factory):
+    """A running server, of each make in turn."""
+    programs = postgres.binaries() if request.param == "embedded" else DEBIAN
+    if not (programs / "postgres").is_file():
+        pytest.skip(f"there is no Postgres 15 in {programs}")
+    server = Server(tmp_path_factory.mktemp("server"), programs)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(server, settings):
+    """Settings that name an empty database of this test's own."""
+    return server.database(settings)
+
+
+@pytest.fixture
+def migrated(database):
+    """Settings that name a database with schema crypto."""
+    with postgres.connect(database) as connection:
+        migrate.migrate(connection)
+    return database
+
+
+@pytest.fixture
+def lake(migrated):
+    """A lake in memory that publishes to a database of this test's own."""
+    with lakes_in_memory():
+        yield Lake(migrated)
