@@ -158,6 +158,8 @@ class Lake:
     sources: dict[str, FakeSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.sources:
+            return
         for table, make in zip(TABLES, (daily_metrics, trading_indicators), strict=True):
             self.sources[table.target] = FakeSource(table, make())
 

@@ -127,23 +127,23 @@ def through(lake: Lake, port: int) -> Lake:
     return Lake(replace(lake.database, postgres=replace(lake.database.postgres, port=port)), lake.sources)
 
 
-@pytest.mark.parametrize("words", [b"copy", b"update crypto", b"insert into crypto.sync_runs", b"COMMIT"])
+@pytest.mark.parametrize("words", [b"PGCOPY", b"update crypto", b"insert into crypto.sync_runs", b"COMMIT"])
 def test_a_cut_connection_is_tried_again_and_never_twice(lake, words):
     """After a cut at COMMIT the server has committed and only the client does not know."""
     lake.publish()
     lake.write_both(mark=1)
-    cuts = []
+    seen = []
+    # The first COMMIT is that of the look at the migrations.
+    fatal = 2 if words == b"COMMIT" else 1
 
     def should_cut(data: bytes) -> bool:
-        # The first COMMIT is that of the look at the migrations.
-        cut = words.lower() in data.lower() and b"crypto" in data.lower() if words != b"COMMIT" else words in data
-        if cut:
-            cuts.append(data)
-        return cut and len(cuts) == (2 if words == b"COMMIT" else 1)
+        if words in data:
+            seen.append(data)
+        return words in data and len(seen) == fatal
 
     with proxy(lake.database.postgres.port, should_cut) as port:
         done = through(lake, port).publish()
-    assert len(cuts) >= 2
+    assert len(seen) > fatal
     assert [published.rows_updated for published in done.values()] == [20, 20]
     assert state(lake) == (1, 1, 40)
     assert count(lake.database, "crypto.sync_runs") == 4
