@@ -77,9 +77,7 @@ def generate(
     if if_empty and landing_zone.of(settings).files():
         return
     names = [name.strip() for name in symbols.split(",")]
-    paths = sample.generate(
-        destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed
-    )
+    paths = sample.generate(destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed)
     click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
 
 
@@ -107,6 +105,22 @@ def run(full_refresh: bool, as_json: bool) -> None:
     from ingestion import runs
 
     sys.exit(runs.run(load(), full_refresh=full_refresh, as_json=as_json))
+
+
+@main.command()
+@click.argument("file")
+@click.option("--why", required=True, help="The reason, for those who come after.")
+def withdraw(file: str, why: str) -> None:
+    """Take a landed file out of what counts, from the next run on.
+
+    FILE is its path below the landing zone's trades/, as in `source_file`.
+
+    Example: crypto withdraw 2024/01/kraken.parquet --why "prices in EUR"
+    """
+    from ingestion import reference
+
+    reference.withdraw(load(), file, why)
+    click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
 
 
 @main.command()

@@ -77,6 +77,8 @@ SPARK_CONF = {
     "spark.sql.shuffle.partitions": "8",
     "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # The default, 100 classes, is less than one build compiles: a warm engine would compile all of them again.
+    "spark.sql.codegen.cache.maxEntries": "5000",
     # Other readers (delta-rs, DuckDB) must be able to open every table.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",
@@ -120,6 +122,8 @@ def session(settings: Settings) -> SparkSession:
 
     # It prints every failed statement as JSON; the caller says what failed in a sentence.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    # dbt's Python models import pandas on Spark, which asks for this in a warning.
+    os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
     os.environ["SPARK_REMOTE"] = engine.url
     try:
         return SparkSession.builder.remote(engine.url).getOrCreate()
@@ -331,9 +335,7 @@ def _process(settings: Settings, pid: int) -> psutil.Process | None:
 
     try:
         process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE or str(folder(settings)) not in " ".join(
-            process.cmdline()
-        ):
+        if process.status() == psutil.STATUS_ZOMBIE or str(folder(settings)) not in " ".join(process.cmdline()):
             return None
     except psutil.Error:
         return None
@@ -356,16 +358,10 @@ def _free_port() -> int:
         try:
             probe.bind(("127.0.0.1", 0))
         except OSError as error:
-            raise CryptoError(
-                "No free port was found on 127.0.0.1; stop programs that hold ports."
-            ) from error
+            raise CryptoError("No free port was found on 127.0.0.1; stop programs that hold ports.") from error
         return int(probe.getsockname()[1])
 
 
 def _last_error(log: Path) -> str:
-    lines = [
-        line
-        for line in log.read_text(errors="replace").splitlines()
-        if "Error" in line or "Exception" in line
-    ]
+    lines = [line for line in log.read_text(errors="replace").splitlines() if "Error" in line or "Exception" in line]
     return f"it said: {lines[-1].strip()[:200]}." if lines else "it said nothing."

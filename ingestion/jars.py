@@ -21,9 +21,7 @@ LOCK = Path(__file__).with_name("jars.lock")
 def java_version(java: Path | str) -> int | None:
     """Return the major version of a ``java`` program, None if it can't be run."""
     try:
-        shown = subprocess.run(
-            [str(java), "-version"], capture_output=True, text=True, timeout=60, check=False
-        )
+        shown = subprocess.run([str(java), "-version"], capture_output=True, text=True, timeout=60, check=False)
     except OSError:
         return None
     found = re.search(r'version "(\d+)', shown.stderr + shown.stdout)

@@ -37,9 +37,7 @@ class LandingZone:
         """
         bucket = self.root.partition("/")[0]
         try:
-            infos = self.filesystem.get_file_info(
-                fs.FileSelector(self.root, allow_not_found=True, recursive=True)
-            )
+            infos = self.filesystem.get_file_info(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
             # A new folder may be missing, a bucket may not.
             if bucket and not infos and self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
                 raise FileNotFoundError(f"there is no bucket {bucket}")
@@ -76,9 +74,7 @@ def of(settings: Settings) -> LandingZone:
     if not address.startswith("s3://"):
         return LandingZone(fs.LocalFileSystem(), address)
     try:
-        filesystem = fs.S3FileSystem(
-            region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None
-        )
+        filesystem = fs.S3FileSystem(region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None)
     except (OSError, ValueError) as error:
         raise CryptoError(
             f"S3 can't be set up ({first_line(error)}); check AWS_REGION and AWS_ENDPOINT_URL."

@@ -94,9 +94,7 @@ def newest(spark: SparkSession, table: Table) -> Source:
         version = spark.sql(f"describe history {table.relation} limit 1").select("version").collect()[0][0]
         identity = spark.sql(f"describe detail {table.relation}").select("id").collect()[0][0]
     except PySparkException as error:
-        raise CryptoError(
-            f"{table.relation} can't be read to be published; run 'dbt build' first."
-        ) from error
+        raise CryptoError(f"{table.relation} can't be read to be published; run 'dbt build' first.") from error
     return Source(spark, table, identity, version)
 
 
@@ -118,9 +116,7 @@ def publish(
     CryptoError, and the old state, if it can't be done.
     """
     names = relations or {}
-    sources = [
-        newest(spark, replace(table, relation=names.get(table.target, table.relation))) for table in tables
-    ]
+    sources = [newest(spark, replace(table, relation=names.get(table.target, table.relation))) for table in tables]
     run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
@@ -143,9 +139,7 @@ def runs(spark: SparkSession, settings: Settings, unknown_to: str | None = None)
         known = {row.run_id for row in spark.sql(f"select distinct run_id from {unknown_to}").collect()}
     query = f"select {listed(COLUMNS)} from crypto.sync_runs order by finished_at, table_name"
     with postgres.connect(settings) as connection:
-        rows = [
-            (str(run_id), *rest) for run_id, *rest in connection.execute(query) if str(run_id) not in known
-        ]
+        rows = [(str(run_id), *rest) for run_id, *rest in connection.execute(query) if str(run_id) not in known]
     return spark.createDataFrame(rows, RUNS_SCHEMA)
 
 
@@ -191,9 +185,7 @@ class Run:
         _each(targets, Target.compare_columns)
         ordered = by_foreign_key(connection, targets)
         reading = [target for target in ordered if not target.unchanged()]
-        _each(
-            reading, Target.stage, Target.refuse, lambda target: target.guard(self.max_shrink), Target.compare
-        )
+        _each(reading, Target.stage, Target.refuse, lambda target: target.guard(self.max_shrink), Target.compare)
         if self.plan:
             connection.rollback()
         else:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from pyspark.sql import SparkSession
 
+    from ingestion.settings import Settings
+
 # ASCII white space, as the screening trims it; Spark's plain trim takes spaces only.
 WHITE_SPACE = r"' \t\n\u000B\f\r'"
 COPIED = ("symbols", "exchanges", "withdrawn_files")
@@ -51,6 +53,28 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
             f"The engine failed while reference data was copied ({first_line(error)}); run it again."
         ) from error
     return differing
+
+
+def withdraw(settings: Settings, file: str, why: str) -> None:
+    """Write a landed file into ``crypto.withdrawn_files``; CryptoError if no such file has landed."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    from ingestion import migrate, postgres
+
+    try:
+        ledger = DeltaTable(settings.warehouse / "bronze.db" / "landed_files")
+        landed = set(ledger.to_pyarrow_table(columns=["source_file"])["source_file"].to_pylist())
+    except TableNotFoundError:
+        landed = set()
+    if file not in landed:
+        raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
+    with postgres.connect(settings) as connection:
+        migrate.migrate(connection)
+        connection.execute(
+            "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
+            (file, why),
+        )
 
 
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:

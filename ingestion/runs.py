@@ -149,17 +149,13 @@ class Progress:
         if result.status in ("success", "pass", "warn"):
             self.passed[kind] = self.passed.get(kind, 0) + 1
             if kind != "test":
-                self.say(
-                    f"  {node.node_relation.relation_name or node.node_name} {result.execution_time:.1f} s"
-                )
+                self.say(f"  {node.node_relation.relation_name or node.node_name} {result.execution_time:.1f} s")
         elif result.status == "skipped":
             self.skipped += 1
         else:
             message = (result.message or "").strip()
             self.failed.append({"name": node.node_name, "kind": kind, "message": message})
-            self.say(
-                f"  FAILED {kind} {node.node_name}: {message.splitlines()[0] if message else result.status}"
-            )
+            self.say(f"  FAILED {kind} {node.node_name}: {message.splitlines()[0] if message else result.status}")
 
 
 def count_rows(settings: Settings) -> dict[str, int]:

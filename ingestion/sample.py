@@ -233,9 +233,7 @@ def _level(symbol: str) -> float:
 
 
 def _numbered(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:
-    return pc.binary_join_element_wise(
-        prefix, pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0"), "-"
-    )
+    return pc.binary_join_element_wise(prefix, pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0"), "-")
 
 
 def _pick(texts: Sequence[str], codes: np.ndarray) -> pa.Array:

@@ -109,17 +109,13 @@ def read_file(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CryptoError(
-            f"The settings file {path} can't be read; check its path and permissions."
-        ) from error
+        raise CryptoError(f"The settings file {path} can't be read; check its path and permissions.") from error
     from io import StringIO
 
     values: dict[str, str] = {}
     for name, value in dotenv_values(stream=StringIO(text), interpolate=False).items():
         if value is None:
-            raise CryptoError(
-                f"The settings file {path} has a line without '=' at {name!r}; write KEY=VALUE."
-            )
+            raise CryptoError(f"The settings file {path} has a line without '=' at {name!r}; write KEY=VALUE.")
         values[name] = value
     return values
 
@@ -152,9 +148,7 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         analytics_bucket=_bucket("ANALYTICS_BUCKET", get("ANALYTICS_BUCKET")),
         postgres=_postgres({name: get(name) for name in NAMES if name.startswith("DB_")}, project),
         engine_memory=_memory(get("CRYPTO_ENGINE_MEMORY") or "3g"),
-        engine_idle_minutes=_number(
-            "CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000
-        ),
+        engine_idle_minutes=_number("CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000),
         max_shrink=_number("CRYPTO_MAX_SHRINK", get("CRYPTO_MAX_SHRINK") or "0.2", 1),
         aws_region=get("AWS_REGION"),
         aws_endpoint_url=get("AWS_ENDPOINT_URL"),
@@ -205,9 +199,7 @@ def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None
     if rootcert and rootcert != "system":
         rootcert = str(project / Path(rootcert).expanduser())
         if not Path(rootcert).is_file():
-            raise CryptoError(
-                f"DB_SSLROOTCERT names {rootcert}, which is not a file; name the server's CA file."
-            )
+            raise CryptoError(f"DB_SSLROOTCERT names {rootcert}, which is not a file; name the server's CA file.")
     return Postgres(
         host=host,
         port=int(port),

@@ -3,7 +3,7 @@
     A model that asks it which rows are new needs no branch of its own for the first run or a full refresh.
 -#}
 {% macro earlier(relation) -%}
-    {%- if flags.FULL_REFRESH and model.resource_type != 'unit_test' -%}
+    {%- if should_full_refresh() and model.resource_type != 'unit_test' -%}
         (select * from {{ relation }} where false)
     {%- else -%}
         {{ relation }}

@@ -1,0 +1,118 @@
+"""The whole, as a user runs it: from nothing to Postgres, in the data home whose engine all tests share."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, empty
+
+from ingestion import postgres
+
+pytestmark = pytest.mark.xdist_group("end to end")
+BIN = Path(sys.prefix) / "bin"
+
+
+@pytest.fixture(scope="module")
+def user(engine_settings, spark):
+    """Run a command in the repository as a user does, in this home."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment |= empty() | {"CRYPTO_HOME": str(engine_settings.home)}
+
+    def run(*command, fails=False):
+        done = subprocess.run(
+            [BIN / command[0] if command[0] in ("crypto", "dbt") else command[0], *command[1:]],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first_run(user):
+    return user("make", "run")
+
+
+@pytest.fixture(scope="module")
+def rows(engine_settings, first_run):
+    """Run a query in the embedded Postgres."""
+
+    def query(text):
+        with postgres.connect(engine_settings) as connection:
+            return connection.execute(text).fetchall()
+
+    return query
+
+
+def test_make_run_ends_with_every_day_of_every_symbol_in_postgres(first_run, rows):
+    assert "All is well." in first_run
+    assert rows("select count(*), count(distinct symbol), count(distinct metric_date) from crypto.daily_metrics") == [
+        (450, 5, 90)
+    ]
+    assert rows("select count(*) from crypto.trading_indicators") == [(450,)]
+
+
+def test_rsi_is_null_for_exactly_the_first_14_days_of_each_symbol(rows):
+    assert rows("""
+        select symbol, count(*), max(bars_seen), bool_and(bars_seen <= 14)
+        from crypto.trading_indicators where rsi_14 is null group by symbol order by symbol
+    """) == [(symbol, 14, 14, True) for symbol in ("AVAX", "BTC", "ETH", "MATIC", "SOL")]
+
+
+def test_a_second_run_changes_nothing(user, rows):
+    state = "select * from crypto.daily_metrics natural join crypto.trading_indicators order by symbol, metric_date"
+    before = rows(state)
+    summary = json.loads(user("crypto", "run", "--json").splitlines()[-1])
+    assert summary["ok"] and summary["landed"]["batch_id"] is None
+    written = [(row["rows_inserted"], row["rows_updated"], row["rows_deleted"]) for row in summary["sync"]]
+    assert written == [(0, 0, 0), (0, 0, 0)]
+    assert rows(state) == before
+
+
+def test_plain_dbt_commands_work_without_a_word_about_settings(user, first_run):
+    assert "metric_date" in user("dbt", "show", "-s", "daily_metrics")
+    user("dbt", "test", "--target", "postgres")
+    user("dbt", "docs", "generate")
+    catalog = json.loads((PROJECT / "target" / "catalog.json").read_text())
+    assert "rsi_14" in catalog["nodes"]["model.crypto.trading_indicators"]["columns"]
+
+
+def test_dbt_build_runs_every_node_and_unit_test(user, first_run):
+    said = user("dbt", "build")
+    assert "Completed successfully" in said and "ERROR=0" in said and "SKIP=0" in said
+
+
+def test_status_tells_rows_and_no_problem(user, first_run):
+    found = json.loads(user("crypto", "status", "--json"))
+    tables = {row["table"]: row for row in found["tables"]}
+    assert tables["bronze.trades"]["rows"] == 100_000
+    assert tables["gold.daily_metrics"]["rows"] == 450
+    assert found["problems"] == [] and found["engine"]["running"] and found["last_runs"][0]["ok"]
+    assert "100,000" in user("crypto", "status")
+
+
+def test_other_readers_open_the_tables(first_run, engine_settings):
+    import duckdb
+    from deltalake import DeltaTable
+
+    connection = duckdb.connect()
+    table = DeltaTable(engine_settings.warehouse / "silver.db" / "candles_1d")
+    connection.register("candles", table.to_pyarrow_dataset())
+    assert connection.sql("select count(*), count(distinct symbol) from candles").fetchall() == [(450, 5)]
+
+
+def test_the_seed_lists_every_reason_in_order():
+    with (PROJECT / "seeds" / "rejection_reasons.csv").open() as file:
+        reasons = [row["reason"] for row in csv.DictReader(file)]
+    assert reasons[0] == "withdrawn" and reasons[-2:] == ["duplicate", "conflicting_duplicate"]
+    assert len(reasons) == 11
