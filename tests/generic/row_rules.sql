@@ -8,7 +8,7 @@ with counted as (
 
     select
         {%- for name, condition in rules.items() %}
-        count_if(not coalesce({{ condition }}, false)) as {{ name }}{{ ',' if not loop.last }}
+        sum(case when {{ condition }} then 0 else 1 end) as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ model }}
 
