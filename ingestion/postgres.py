@@ -275,7 +275,7 @@ class Embedded:
             )
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         causes = [found[2] for line in lines[-20:] if (found := CAUSE.search(line))]
-        cause = causes[-1].strip() if causes else "it gave no reason"
+        cause = (causes or lines or ["it gave no reason"])[-1].strip()
         return CryptoError(f"The embedded Postgres could not {what} ({cause}); mend that, or see {self.log}.")
 
 
