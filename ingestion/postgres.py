@@ -274,6 +274,8 @@ class Embedded:
                 f"or {binaries()}; move both out of folders that only root may enter, or don't run as root."
             )
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        if any("No space left on device" in line for line in lines[-50:]):
+            return CryptoError(f"The disk of {self.home} is full, Postgres could not {what}; make room and run again.")
         causes = [found[2] for line in lines[-20:] if (found := CAUSE.search(line))]
         cause = (causes or lines or ["it gave no reason"])[-1].strip()
         return CryptoError(f"The embedded Postgres could not {what} ({cause}); mend that, or see {self.log}.")

@@ -1,4 +1,6 @@
 # Grain: one row per sync and published table.
+"""Publish gold to Postgres, and keep the log of it in the lake."""
+
 from ingestion import publishing, settings
 
 
