@@ -42,6 +42,7 @@ DEFAULTS = {"application_name": APPLICATION, "connect_timeout": CONNECT_SECONDS,
 # Below the ports that systems hand out to outgoing connections.
 PORTS = range(20_000, 30_000)
 LOG_BYTES = 5_000_000
+NEW_DATA_BYTES = 64_000_000
 CAUSE = re.compile(r"\b(fatal|error|panic):\s*(.*)", re.IGNORECASE)
 
 
@@ -274,7 +275,9 @@ class Embedded:
                 f"or {binaries()}; move both out of folders that only root may enter, or don't run as root."
             )
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        if any("No space left on device" in line for line in lines[-50:]):
+        # The log lies on the same disk: its last lines may be missing.
+        needed = NEW_DATA_BYTES if not self.data.exists() else NEW_DATA_BYTES // 64
+        if shutil.disk_usage(self.folder).free < needed:
             return CryptoError(f"The disk of {self.home} is full, Postgres could not {what}; make room and run again.")
         causes = [found[2] for line in lines[-20:] if (found := CAUSE.search(line))]
         cause = (causes or lines or ["it gave no reason"])[-1].strip()

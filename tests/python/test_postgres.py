@@ -97,9 +97,7 @@ def test_a_pid_file_of_another_life_is_no_obstacle(home):
     postgres.ensure(home)
     text = (home.home / "postgres/data/postmaster.pid").read_text()
     postgres.stop(home)
-    (home.home / "postgres/data/postmaster.pid").write_text(
-        text.replace(text.split()[0], str(os.getpid()), 1)
-    )
+    (home.home / "postgres/data/postmaster.pid").write_text(text.replace(text.split()[0], str(os.getpid()), 1))
     assert not postgres.status(home).running
     assert one(home, "select 1") == 1
 
@@ -188,9 +186,7 @@ def test_what_the_server_says_at_its_end_reaches_the_user(tmp_path):
 def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(home, change, sentence):
     postgres.ensure(home)
     values = postgres.values(home)
-    server = settings.Postgres(
-        values["host"], values["port"], "crypto", "crypto", values["password"], "disable", None
-    )
+    server = settings.Postgres(values["host"], values["port"], "crypto", "crypto", values["password"], "disable", None)
     server = replace(server, **change)
     with pytest.raises(CryptoError, match=sentence) as caught:
         postgres.connect(replace(home, postgres=server))
@@ -199,9 +195,7 @@ def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(home,
 
 
 def test_a_server_of_the_users_own_is_not_ours_to_stop(home):
-    server = settings.Postgres(
-        "db.example.com", 5432, "crypto", "crypto", "p@ss/word", "verify-full", "system"
-    )
+    server = settings.Postgres("db.example.com", 5432, "crypto", "crypto", "p@ss/word", "verify-full", "system")
     own = replace(home, postgres=server)
     for act in (postgres.start, postgres.stop):
         with pytest.raises(CryptoError, match="not ours to start or stop"):
