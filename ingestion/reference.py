@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -79,7 +80,13 @@ def withdraw(settings: Settings, file: str, why: str) -> None:
 
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:
     columns = ", ".join(bronze.TABLES[table].names)
-    return {tuple(row) for row in connection.execute(f"select {columns} from crypto.{table}").fetchall()}
+    rows = connection.execute(f"select {columns} from crypto.{table}").fetchall()
+    return {tuple(_utc(value) for value in row) for row in rows}
+
+
+def _utc(value: Any) -> Any:
+    # PySpark tells pyarrow to ignore the zone of a time (PYARROW_IGNORE_TIMEZONE).
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
 def _read_bronze(spark: SparkSession, schema: str, table: str) -> set[tuple]:

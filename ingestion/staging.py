@@ -1,7 +1,7 @@
 """Raw Parquet files of any dialect, rewritten as one plain dialect with the columns of ``bronze.trades``.
 
 Spark can't read all that a file may hold (nanoseconds, unsigned numbers, odd names), and a broken page
-would end a whole batch. Copying each file first costs about a twentieth of the append that follows, needs
+would end a whole batch. Copying each file first costs about a fifth of the append that follows, needs
 little memory, and finds out which file is broken.
 """
 
@@ -51,7 +51,7 @@ FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 BATCH_ROWS = 32_768
 GROUP_ROWS = 131_072
-WORKERS = 8
+WORKERS = 4
 
 
 @dataclass(eq=False)
