@@ -50,9 +50,7 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     }.items():
         monkeypatch.setenv(name, value)
     name = f"raw-{time.time_ns()}"
-    boto3.client("s3").create_bucket(
-        Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
-    )
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     return name
 
 
@@ -101,9 +99,7 @@ def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, c
     put(cloud, "trades/cut.parquet", b"PAR1 and no more")
     put(cloud, "trades/empty.parquet", b"")
     landed = bronze.ingest(spark, cloud, schema=schema)
-    assert landed.files == {
-        address.removeprefix(f"{cloud.landing_zone}/"): 250 for address in (first, second)
-    }
+    assert landed.files == {address.removeprefix(f"{cloud.landing_zone}/"): 250 for address in (first, second)}
     assert {path: why.reason for path, why in landed.set_aside.items()} == {
         "cut.parquet": "unreadable",
         "empty.parquet": "empty",

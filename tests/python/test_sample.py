@@ -72,17 +72,11 @@ def test_a_file_that_is_there_already_is_left_alone(tmp_path: Path):
 
 @pytest.mark.parametrize("dirt", [0.0, 1.0])
 def test_every_symbol_has_a_valid_trade_on_every_day(tmp_path: Path, dirt: float):
-    table = made(
-        tmp_path, trades=100, days=20, symbols=["BTC", "XYZ"], files=7, dirt=dirt, start=date(2020, 2, 20)
-    )
+    table = made(tmp_path, trades=100, days=20, symbols=["BTC", "XYZ"], files=7, dirt=dirt, start=date(2020, 2, 20))
     assert len(table) == 100
     frame = table.to_pandas()
-    valid = frame[
-        frame["volume"].between(1e-9, 1e9) & (frame["price"] > 0) & frame["symbol"].isin(["BTC", "XYZ"])
-    ]
-    valid = valid[
-        valid["exchange"].isin(sample.EXCHANGES) & valid["trade_type"].isin(["BUY", "SELL"])
-    ].dropna()
+    valid = frame[frame["volume"].between(1e-9, 1e9) & (frame["price"] > 0) & frame["symbol"].isin(["BTC", "XYZ"])]
+    valid = valid[valid["exchange"].isin(sample.EXCHANGES) & valid["trade_type"].isin(["BUY", "SELL"])].dropna()
     days = {date(2020, 2, 20) + timedelta(days=day) for day in range(20)}
     pairs = set(zip(valid["symbol"], valid["timestamp"].dt.date, strict=True))
     assert {(symbol, day) for symbol in ("BTC", "XYZ") for day in days} <= pairs

@@ -39,9 +39,7 @@ class Zone:
         self.zone = LandingZone(fs.LocalFileSystem(), str(self.folder))
         self.staging = folder / "staging"
 
-    def write(
-        self, path: str = "x.parquet", *, drop: str = "", options: dict | None = None, **columns
-    ) -> Path:
+    def write(self, path: str = "x.parquet", *, drop: str = "", options: dict | None = None, **columns) -> Path:
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         kept = {name: column for name, column in (GOOD | columns).items() if name != drop}
@@ -107,9 +105,7 @@ def test_any_number_type_stands_for_price_and_volume(zone: Zone, column: pa.Arra
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone_name", [None, "UTC", "America/New_York", "+05:30"])
 def test_any_timestamp_is_the_same_instant_and_no_zone_is_utc(zone: Zone, unit: str, zone_name: str | None):
-    zone.write(
-        timestamp=pa.array([NOON, None], pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, zone_name))
-    )
+    zone.write(timestamp=pa.array([NOON, None], pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, zone_name)))
     assert zone.column("timestamp") == [NOON, None]
 
 
@@ -153,9 +149,7 @@ def test_the_first_and_last_microsecond_of_the_calendar_are_kept(zone: Zone):
 )
 def test_text_may_be_stored_in_any_way(zone: Zone, kind: pa.DataType):
     values = pa.array(["é", " x\t"]).cast(pa.binary() if "binary" in str(kind) else pa.string())
-    zone.write(
-        **{name: values.cast(kind) for name in ("trade_id", "symbol", "trade_type", "exchange", "user_id")}
-    )
+    zone.write(**{name: values.cast(kind) for name in ("trade_id", "symbol", "trade_type", "exchange", "user_id")})
     assert zone.column("symbol") == ["é", " x\t"]
     assert [row["user_id"] for row in zone.rows()] == ["é", " x\t"]
 
