@@ -8,7 +8,8 @@
         open, high, low, close,
         cast(volume as decimal(28, 8)) as volume,
         cast(buy_volume as decimal(28, 8)) as buy_volume,
-        cast(volume - buy_volume as decimal(28, 8)) as sell_volume,
+        -- A difference of wider decimals would lose its last digit.
+        cast(cast(volume as decimal(28, 8)) - cast(buy_volume as decimal(28, 8)) as decimal(28, 8)) as sell_volume,
         cast(quote_volume as decimal(38, 16)) as quote_volume,
         cast(quote_volume as double) / cast(volume as double) as vwap,
         trade_count,

@@ -18,6 +18,7 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 PROJECT = Path(__file__).resolve().parents[2]
+REAL_DATA = Path(os.environ["CRYPTO_REAL_DATA"]).resolve() if os.environ.get("CRYPTO_REAL_DATA") else None
 
 
 def _clean_environment() -> None:
