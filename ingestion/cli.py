@@ -108,6 +108,29 @@ def run(full_refresh: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--plan", is_flag=True, help="Only say what a sync would change.")
+@click.option("--force", is_flag=True, help="Let a shrink beyond the limit through, and compare every row.")
+def sync(plan: bool, force: bool) -> None:
+    """Publish gold to Postgres as it is, without a build.
+
+    Example: crypto sync --plan
+    """
+    import uuid
+
+    from ingestion import engine as engine_module
+    from ingestion import publishing, runs
+
+    settings = load()
+    with runs.exclusive(settings, click.echo):
+        spark = engine_module.session(settings)
+        for table in publishing.publish(spark, settings, f"crypto sync {uuid.uuid4()}", plan=plan, force=force):
+            written = f"+{table.rows_inserted:,} ~{table.rows_updated:,} -{table.rows_deleted:,}"
+            click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{written}")
+            for example in table.examples if plan else ():
+                click.echo(f"  {example}")
+
+
+@main.command()
 @click.argument("file")
 @click.option("--why", required=True, help="The reason, for those who come after.")
 def withdraw(file: str, why: str) -> None:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("end to end")
 BIN = Path(sys.prefix) / "bin"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def user(engine_settings, spark):
     """Run a command in the repository as a user does, in this home."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
@@ -38,12 +38,12 @@ def user(engine_settings, spark):
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first_run(user):
     return user("make", "run")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def rows(engine_settings, first_run):
     """Run a query in the embedded Postgres."""
 
@@ -109,6 +109,18 @@ def test_other_readers_open_the_tables(first_run, engine_settings):
     table = DeltaTable(engine_settings.warehouse / "silver.db" / "candles_1d")
     connection.register("candles", table.to_pyarrow_dataset())
     assert connection.sql("select count(*), count(distinct symbol) from candles").fetchall() == [(450, 5)]
+
+
+def test_a_hand_edit_in_postgres_fails_the_parity_test(user, first_run, engine_settings):
+    edit = "update crypto.daily_metrics set volume = volume {} 1, buy_volume = buy_volume {} 1 where symbol = 'BTC'"
+    with postgres.connect(engine_settings) as connection:
+        connection.execute(edit.format("+", "+"))
+    try:
+        said = user("dbt", "test", "--target", "postgres", "-s", "test_name:published_as_recorded", fails=True)
+    finally:
+        with postgres.connect(engine_settings) as connection:
+            connection.execute(edit.format("-", "-"))
+    assert "published_as_recorded" in said and "daily_metrics" in said
 
 
 def test_the_seed_lists_every_reason_in_order():
