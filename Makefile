@@ -45,7 +45,7 @@ clean:           ## stop the servers and remove the environment; data stays
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(UV) --require-hashes -r requirements.txt
 	@$(UV) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m ingestion.jars --find-java || $(UV) --require-hashes -r requirements-java.txt
+	@$(BIN)/python -m ingestion.jars --find-java 2>/dev/null || $(UV) --require-hashes -r requirements-java.txt
 	@$(BIN)/python -m ingestion.jars
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@

@@ -7,6 +7,8 @@ import importlib.util
 import os
 import re
 import shutil
+import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -86,19 +88,41 @@ def install() -> None:
             f"<dependencies>{wanted}</dependencies></ivy-module>"
         )
         ivy = next(spark_jars().glob("ivy-*.jar"))
-        command = [str(find_java()), "-jar", str(ivy), "-ivy", str(ivy_file), "-cache", f"{work}/cache"]
         pattern = f"{work}/[artifact]-[revision].[ext]"
-        done = subprocess.run([*command, "-retrieve", pattern], capture_output=True, text=True, check=False)
+        ask = ["-jar", str(ivy), "-ivy", str(ivy_file), "-cache", f"{work}/cache", "-retrieve", pattern]
+        # Java trusts its own list of authorities; a company's proxy is often known to the system's list only.
+        for trust in ([], [f"-Djavax.net.ssl.trustStore={_system_trust_store(Path(work))}"]):
+            done = subprocess.run([str(find_java()), *trust, *ask], capture_output=True, text=True, check=False)
+            if done.returncode == 0:
+                break
         for _, module, version, digest in locked():
             jar = Path(work) / f"{module}-{version}.jar"
             if not jar.is_file():
-                tail = (done.stdout + done.stderr).strip().splitlines()[-1:]
-                raise CryptoError(
-                    f"{jar.name} could not be fetched; check the network and run `make setup` again {tail}."
-                )
+                raise CryptoError(f"{jar.name} could not be fetched; check the network and run `make setup` again.")
             if not _is_good(jar, digest):
                 raise CryptoError(f"{jar.name} is not the file that jars.lock names; it was not installed.")
             jar.replace(folder / jar.name)
+
+
+def _system_trust_store(folder: Path) -> Path:
+    """Write the authorities that the system trusts as a Java key store (format JKS, version 2)."""
+    names = [os.environ.get(name) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
+    names += [ssl.get_default_verify_paths().cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem"]
+    context = ssl.create_default_context()
+    for name in names:
+        if name and Path(name).is_file():
+            context.load_verify_locations(name)
+    certificates = context.get_ca_certs(binary_form=True)
+    content = struct.pack(">III", 0xFEEDFEED, 2, len(certificates))
+    for number, certificate in enumerate(certificates):
+        alias = str(number).encode()
+        content += struct.pack(">IH", 2, len(alias)) + alias + struct.pack(">Q", 0)
+        content += struct.pack(">H", 5) + b"X.509" + struct.pack(">I", len(certificate)) + certificate
+    # Java checks the digest only if it is given the password.
+    content += hashlib.sha1("changeit".encode("utf-16-be") + b"Mighty Aphrodite" + content).digest()
+    store = folder / "authorities.jks"
+    store.write_bytes(content)
+    return store
 
 
 def _is_good(jar: Path, digest: str) -> bool:
