@@ -5,6 +5,8 @@ a data home of its own (``settings``) instead of an engine of its own.
 """
 
 import os
+import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -72,3 +74,30 @@ def schema(spark):
     spark.sql(f"create schema {name}")
     yield name
     spark.sql(f"drop schema {name} cascade")
+
+
+@pytest.fixture(scope="session")
+def user(engine_settings, spark):
+    """Run a command in the repository as a user does, in this home."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environment |= empty() | {"CRYPTO_HOME": str(engine_settings.home)}
+
+    def run(*command, fails=False):
+        done = subprocess.run(
+            [Path(sys.prefix) / "bin" / command[0] if command[0] in ("crypto", "dbt") else command[0], *command[1:]],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def first_run(user):
+    return user("make", "run")

@@ -2,45 +2,13 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-from conftest import PROJECT, empty
+from conftest import PROJECT
 
 from ingestion import postgres
 
 pytestmark = pytest.mark.xdist_group("end to end")
-BIN = Path(sys.prefix) / "bin"
-
-
-@pytest.fixture(scope="session")
-def user(engine_settings, spark):
-    """Run a command in the repository as a user does, in this home."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    environment |= empty() | {"CRYPTO_HOME": str(engine_settings.home)}
-
-    def run(*command, fails=False):
-        done = subprocess.run(
-            [BIN / command[0] if command[0] in ("crypto", "dbt") else command[0], *command[1:]],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def first_run(user):
-    return user("make", "run")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,99 @@
+"""Every command of the README and the docs is run: those in ``sh`` blocks, as they stand there."""
+
+import os
+import re
+import subprocess
+
+import numpy as np
+import pytest
+import talib
+from conftest import PROJECT, empty
+
+from ingestion import postgres
+from ingestion import settings as settings_module
+
+pytestmark = pytest.mark.xdist_group("end to end")
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+# What test_end_to_end runs, and `make test`, which is what runs this.
+RUN_ELSEWHERE = {
+    "make run": "first_run",
+    "make test": "pytest",
+    ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
+    ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
+    ".venv/bin/dbt build": "test_dbt_build_runs_every_node_and_unit_test",
+    ".venv/bin/dbt show -s daily_metrics": "test_plain_dbt_commands_work_without_a_word_about_settings",
+    ".venv/bin/dbt docs generate": "test_plain_dbt_commands_work_without_a_word_about_settings",
+    ".venv/bin/dbt test --target postgres": "test_plain_dbt_commands_work_without_a_word_about_settings",
+}
+
+
+def blocks(language):
+    """Return (page, block) for each fenced block in the language."""
+    return [
+        (page.name, block)
+        for page in PAGES
+        for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+
+
+def shell(script, home):
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=PROJECT,
+        env=os.environ | empty() | {"CRYPTO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def commands():
+    plain = [(page, block) for page, block in blocks("sh") if "CRYPTO_HOME=" not in block]
+    lines = [(page, line) for page, block in plain for line in block.splitlines() if line.strip()]
+    return [(page, line) for page, line in lines if line not in RUN_ELSEWHERE]
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_works_as_it_stands(page, command, first_run, engine_settings):
+    shell(command, engine_settings.home)
+
+
+@pytest.mark.parametrize(("page", "script"), blocks("python"))
+def test_a_script_works_as_it_stands(page, script, first_run, engine_settings, tmp_path):
+    home = tmp_path / ".lakehouse"
+    home.symlink_to(engine_settings.home)
+    done = subprocess.run(
+        [PROJECT / ".venv/bin/python", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("page", "query"), [block for block in blocks("sql") if "{{" not in block[1]])
+def test_a_query_works_as_it_stands(page, query, first_run, engine_settings):
+    with postgres.connect(engine_settings) as connection:
+        assert connection.execute(query.strip().removesuffix(";")).fetchall()
+
+
+@pytest.mark.long
+def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_path):
+    (block,) = [block for _, block in blocks("sh") if "CRYPTO_HOME=" in block]
+    home = tmp_path / "home"
+    shell(re.sub(r"export CRYPTO_HOME=\S+", f"export CRYPTO_HOME='{home}'", block), home)
+    found = settings_module.load(empty() | {"CRYPTO_HOME": str(home)}, PROJECT)
+    with postgres.connect(found) as connection:
+        rows = connection.execute(
+            "select symbol, close, sma_200, ema_26, rsi_14, macd_signal, bars_seen from crypto.trading_indicators "
+            "order by symbol, metric_date"
+        ).fetchall()
+    assert len(rows) == 5 * 400
+    for symbol in {row[0] for row in rows}:
+        of_symbol = np.array([row[1:] for row in rows if row[0] == symbol], dtype=float)
+        close, sma, ema, rsi, signal, _ = of_symbol.T
+        np.testing.assert_allclose(sma, talib.SMA(close, 200), rtol=1e-9)
+        np.testing.assert_allclose(ema, talib.EMA(close, 26), rtol=1e-9)
+        np.testing.assert_allclose(rsi, talib.RSI(close, 14), rtol=1e-9, atol=1e-10)
+        assert np.isnan(signal[:33]).all() and not np.isnan(signal[33:]).any()
+    shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
