@@ -90,6 +90,7 @@ class Landed:
     set_aside: Mapping[str, SetAside]
     waiting: tuple[str, ...]
     changed: tuple[str, ...]
+    is_empty_zone: bool = False
 
     @property
     def rows(self) -> int:
@@ -172,7 +173,7 @@ def _ingest(
             break
         # Another client's append bore this number: see what is left.
         state = _state(spark, schema, listed)
-    return Landed(batch_id, files, set_aside, waiting, changed)
+    return Landed(batch_id, files, set_aside, waiting, changed, is_empty_zone=not listed)
 
 
 def _is(file: RawFile, seen: Row | None) -> bool:

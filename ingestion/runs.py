@@ -195,7 +195,9 @@ def last_sync(settings: Settings) -> list[dict[str, Any]]:
 
 def show_landed(landed: Landed, say: Say) -> None:
     """Say what landed, what was set aside, and what has changed since it landed."""
-    if not landed.files:
+    if landed.is_empty_zone:
+        say("The landing zone is empty; put *.parquet files there, or run `crypto generate`.")
+    elif not landed.files:
         say("No new file has landed.")
     else:
         say(f"Landed {len(landed.files):,} files with {landed.rows:,} rows as batch {landed.batch_id}.")

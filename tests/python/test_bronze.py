@@ -82,7 +82,7 @@ def lake(spark, settings, schema, engine_settings) -> Lake:
 
 
 def test_without_a_landing_zone_all_tables_exist_and_are_empty(lake: Lake):
-    assert lake.ingest() == bronze.Landed(None, {}, {}, (), ())
+    assert lake.ingest() == bronze.Landed(None, {}, {}, (), (), is_empty_zone=True)
     assert {table: lake.rows(table) for table in bronze.TABLES} == {table: [] for table in bronze.TABLES}
     assert lake.spark.table(f"{lake.schema}.trades").dtypes == [
         ("trade_id", "string"),
