@@ -16,10 +16,10 @@ run: setup       ## land the trades (sample ones if there are none), build, test
 	@$(BIN)/crypto run
 
 test: .venv/ready-dev ## the suite of every change
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
 
 test-all: .venv/ready-dev ## also kill loops, replays, deep property tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/ready-dev ## every rule: Python, SQL, house rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -4,6 +4,7 @@ The engine is shared by all of pytest's workers, so a test takes a schema of its
 a data home of its own (``settings``) instead of an engine of its own.
 """
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -99,5 +100,11 @@ def user(engine_settings, spark):
 
 
 @pytest.fixture(scope="session")
-def first_run(user):
-    return user("make", "run")
+def first_run(user, engine_settings) -> str:
+    """What the first `make run` of this home said; pytest's workers run it once between them."""
+    said = engine_settings.home.parent / "first run"
+    with said.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            said.write_text(user("make", "run"))
+    return said.read_text()

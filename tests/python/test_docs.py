@@ -12,7 +12,6 @@ from conftest import PROJECT, empty
 from ingestion import postgres
 from ingestion import settings as settings_module
 
-pytestmark = pytest.mark.xdist_group("end to end")
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 # What test_end_to_end runs, and `make test`, which is what runs this.
 RUN_ELSEWHERE = {

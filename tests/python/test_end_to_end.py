@@ -8,8 +8,6 @@ from conftest import PROJECT
 
 from ingestion import postgres
 
-pytestmark = pytest.mark.xdist_group("end to end")
-
 
 @pytest.fixture(scope="session")
 def rows(engine_settings, first_run):

@@ -20,10 +20,7 @@ from conftest import PROJECT, REAL_DATA, empty
 from ingestion import postgres
 from ingestion import settings as settings_module
 
-pytestmark = [
-    pytest.mark.skipif(REAL_DATA is None, reason="CRYPTO_REAL_DATA names no folder of recorded trades"),
-    pytest.mark.xdist_group("real data"),
-]
+pytestmark = pytest.mark.skipif(REAL_DATA is None, reason="CRYPTO_REAL_DATA names no folder of recorded trades")
 BIN = Path(sys.prefix) / "bin"
 
 
