@@ -10,12 +10,7 @@
 -#}
 {% macro candles_from_candles(finer, interval) %}
     with touched as (
-        select distinct
-            symbol,
-            {{ window_start('traded_at', interval) }} as window_start
-        from {{ ref('screened_trades') }}
-        where revision > (select coalesce(max(revision), 0) from {{ earlier(this) }})
-            and symbol is not null and traded_at is not null
+        {{ touched_windows(interval) }}
     ),
 
     finer_candles as (

@@ -11,12 +11,7 @@
 {% macro candles_from_trades(interval, keys=['symbol']) %}
     {%- set key = keys | join(', ') ~ ', window_start' -%}
     with touched as (
-        select distinct
-            {{ keys | join(', ') }},
-            {{ window_start('traded_at', interval) }} as window_start
-        from {{ ref('screened_trades') }}
-        where revision > (select coalesce(max(revision), 0) from {{ earlier(this) }})
-            {%- for column in keys %} and {{ column }} is not null{% endfor %} and traded_at is not null
+        {{ touched_windows(interval, keys) }}
     ),
 
     trades as (
