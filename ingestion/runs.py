@@ -153,9 +153,11 @@ class Progress:
         elif result.status == "skipped":
             self.skipped += 1
         else:
-            message = (result.message or "").strip()
+            # The first line only repeats the name of the node.
+            lines = [line.strip() for line in (result.message or "").splitlines() if line.strip()]
+            message = lines[min(1, len(lines) - 1)] if lines else str(result.status)
             self.failed.append({"name": node.node_name, "kind": kind, "message": message})
-            self.say(f"  FAILED {kind} {node.node_name}: {message.splitlines()[0] if message else result.status}")
+            self.say(f"  FAILED {kind} {node.node_name}: {message}")
 
 
 def count_rows(settings: Settings) -> dict[str, int]:
