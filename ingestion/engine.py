@@ -79,6 +79,8 @@ SPARK_CONF = {
     "spark.databricks.delta.snapshotPartitions": "1",
     # The default, 100 classes, is less than one build compiles: a warm engine would compile all of them again.
     "spark.sql.codegen.cache.maxEntries": "5000",
+    # VACUUM lists folders with so many tasks; the default is 10,000.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     # Other readers (delta-rs, DuckDB) must be able to open every table.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",

@@ -19,6 +19,7 @@ RUN_ELSEWHERE = {
     "make test": "pytest",
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
     ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
+    ".venv/bin/dbt run-operation optimize_tables": "test_maintenance_joins_files_and_changes_no_row",
     ".venv/bin/dbt build": "test_dbt_build_runs_every_node_and_unit_test",
     ".venv/bin/dbt show -s daily_metrics": "test_plain_dbt_commands_work_without_a_word_about_settings",
     ".venv/bin/dbt docs generate": "test_plain_dbt_commands_work_without_a_word_about_settings",

@@ -89,6 +89,16 @@ def test_a_hand_edit_in_postgres_fails_the_parity_test(user, first_run, engine_s
     assert "published_as_recorded" in said and "daily_metrics" in said
 
 
+def test_maintenance_joins_files_and_changes_no_row(user, first_run, engine_settings):
+    from deltalake import DeltaTable
+
+    place = engine_settings.warehouse / "bronze.db" / "trades"
+    rows = DeltaTable(place).count()
+    assert "Optimized bronze.trades" in user("dbt", "run-operation", "optimize_tables")
+    assert DeltaTable(place).count() == rows
+    assert len(DeltaTable(place).file_uris()) == 1
+
+
 def test_the_seed_lists_every_reason_in_order():
     with (PROJECT / "seeds" / "rejection_reasons.csv").open() as file:
         reasons = [row["reason"] for row in csv.DictReader(file)]
