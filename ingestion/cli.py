@@ -123,8 +123,9 @@ def sync(plan: bool, force: bool) -> None:
     settings = load()
     with runs.exclusive(settings, click.echo):
         spark = engine_module.session(settings)
-        for table in publishing.publish(spark, settings, f"crypto sync {uuid.uuid4()}", plan=plan, force=force):
-            written = f"+{table.rows_inserted:,} ~{table.rows_updated:,} -{table.rows_deleted:,}"
+        tables, asked_by = publishing.declared(settings.project), f"crypto sync {uuid.uuid4()}"
+        for table in publishing.publish(spark, settings, asked_by, tables, plan=plan, force=force):
+            written = runs.written(table.rows_inserted, table.rows_updated, table.rows_deleted)
             click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{written}")
             for example in table.examples if plan else ():
                 click.echo(f"  {example}")

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -67,7 +67,7 @@ class Target:
         self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(quoted, self.table.key))
         self.columns: dict[str, tuple[str, int]] = {}
         self.added: dict[str, str] = {}
-        self.differs = False
+        self.created = self.differs = False
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -75,6 +75,38 @@ class Target:
         started = time.monotonic()
         yield
         self.published.seconds += time.monotonic() - started
+
+    def create(self) -> None:
+        """Create the table in Postgres if it is declared for the first time; only its owner may."""
+        if self._one("select to_regclass(%s)", [self.sql_name])[0] is not None:
+            return
+        lake = self.source.columns()
+        if unknown := [name for name in self.table.key if name not in lake]:
+            raise CryptoError(
+                f"Column {unknown[0]!r} of the key of {self.name} is missing in {self.table.relation}; "
+                "declare the key that the model has."
+            )
+        types = [self._wanted(name, spark_type)[0] for name, spark_type in lake.items()]
+        try:
+            self.connection.execute(
+                "select crypto.create_table(%s, %s, %s, %s, %s)",
+                [self.table.target, list(lake), types, list(self.table.key), f"Published {self.table.relation}."],
+            )
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CryptoError(
+                f"Postgres has no table {self.name} and user {self.connection.info.user!r} may not create it; "
+                "sync once with a user who has crypto_owner."
+            ) from error
+        self.created = True
+
+    def _wanted(self, name: str, spark_type: str) -> tuple[str, int]:
+        wanted = postgres_binary.postgres_type(spark_type)
+        if wanted is None:
+            raise CryptoError(
+                f"Column {name!r} of {self.table.relation} is {spark_type}, which can't be published; "
+                "cast it in the model."
+            )
+        return wanted
 
     def compare_columns(self) -> None:
         """Note what gold has added; refuse, by name, whatever else differs."""
@@ -85,8 +117,6 @@ class Target:
             order by attnum
         """
         found = self.connection.execute(query, [self.sql_name]).fetchall()
-        if not found:
-            raise CryptoError(f"Postgres has no table {self.name}; add a migration that creates it.")
         self.columns = {name: (type_name, oid) for name, type_name, oid in found}
         relation, lake = self.table.relation, self.source.columns()
         if gone := [name for name in self.columns if name not in lake]:
@@ -95,11 +125,7 @@ class Target:
                 "put it back, or drop it in Postgres by a migration."
             )
         for name, spark_type in lake.items():
-            wanted = postgres_binary.postgres_type(spark_type)
-            if wanted is None:
-                raise CryptoError(
-                    f"Column {name!r} of {relation} is {spark_type}, which can't be published; cast it in the model."
-                )
+            wanted = self._wanted(name, spark_type)
             if self.columns.setdefault(name, wanted) != wanted:
                 raise CryptoError(
                     f"Column {name!r} is {spark_type} in {relation} but {self.columns[name][0]} in "
@@ -114,7 +140,7 @@ class Target:
             from crypto.sync_runs where table_name = %s order by finished_at desc limit 1
         """
         last = self.connection.execute(query, [self.table.target]).fetchone()
-        if self.force or self.added or not last or last[:2] != (self.source.id, self.source.version):
+        if self.force or self.created or self.added or not last or last[:2] != (self.source.id, self.source.version):
             return False
         self.published.rows_total, self.published.checksum = last[2], int(last[3])
         return True
@@ -157,7 +183,7 @@ class Target:
             problem = f"{self.table.relation} has {after} rows but {self.name} {before}, a shrink"
             problem += f" of more than {max_shrink:.0%}"
             if not self.plan:
-                raise CryptoError(f"{problem}; nothing was published, if that is meant, sync with force.")
+                raise CryptoError(f"{problem}; nothing was published; if that is meant, run 'crypto sync --force'.")
             self.published.examples.append(f"! {problem}: refused unless forced")
 
     def compare(self) -> None:
@@ -217,11 +243,14 @@ class Target:
             )
 
     def record(self) -> None:
-        """Write the run's row."""
-        self.published.finished_at = datetime.now(UTC)
-        self.connection.execute(
-            f"insert into crypto.sync_runs ({listed(COLUMNS)}) values ({', '.join(['%s'] * len(COLUMNS))})",
-            [getattr(self.published, name) for name in COLUMNS],
+        """Write the run's row, as the newest of the log whatever any clock says: the next sync goes by it."""
+        names = [name for name in COLUMNS if name != "finished_at"]
+        values = ", ".join(["%s"] * len(names))
+        later = "(select max(finished_at) + interval '1 microsecond' from crypto.sync_runs)"
+        (self.published.finished_at,) = self._one(
+            f"insert into crypto.sync_runs ({listed(names)}, finished_at) "
+            f"values ({values}, greatest(clock_timestamp(), {later})) returning finished_at",
+            [getattr(self.published, name) for name in names],
         )
 
     def _values(self) -> Sequence[str]:

@@ -1,17 +1,21 @@
 """Publish gold tables to Postgres: all in one transaction, only what differs, compared before it counts.
 
-``TABLES`` declares what is published. A table travels by COPY into a temporary one, at most ``CHUNK_ROWS``
+The sync model declares what is published. A table travels by COPY into a temporary one, at most ``CHUNK_ROWS``
 rows in memory; the difference is applied; then row count and checksum must be those of the lake, or
 nothing has happened. published_table.py is what happens to one table.
 """
 
 from __future__ import annotations
 
+import runpy
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -27,11 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-TABLES = (
-    Table("gold.daily_metrics", "daily_metrics", ("symbol", "metric_date")),
-    Table("gold.trading_indicators", "trading_indicators", ("symbol", "metric_date")),
-)
-
+MODEL = "models/sync/postgres_sync.py"
 LOCK = "crypto lakehouse: sync"
 LOCK_SECONDS = 60.0
 STATEMENT_SECONDS = 1_800
@@ -98,34 +98,51 @@ def newest(spark: SparkSession, table: Table) -> Source:
     return Source(spark, table, identity, version)
 
 
+def declared(project: Path) -> list[Table]:
+    """The tables that the sync model declares, by the names they have in the local lake: folder = schema."""
+
+    def ref(name: str) -> str:
+        path = next(project.glob(f"models/*/{name}.sql"), None)
+        if path is None:
+            raise CryptoError(f"{MODEL} publishes {name!r}, but no folder of models/ has {name}.sql; mend its name.")
+        return f"{path.parent.name}.{name}"
+
+    tables: list[Table] = runpy.run_path(str(project / MODEL))["tables"](SimpleNamespace(ref=ref))
+    return tables
+
+
 def publish(
     spark: SparkSession,
     settings: Settings,
     invocation_id: str,
+    tables: Sequence[Table],
     *,
-    tables: Sequence[Table] = TABLES,
-    relations: Mapping[str, str] | None = None,
     plan: bool = False,
     force: bool = False,
     lock_seconds: float = LOCK_SECONDS,
 ) -> list[Published]:
     """Publish the tables and return what was done, in the order of ``tables``.
 
-    ``relations`` gives the lake's tables by target where they have other names than declared. With ``plan``
-    nothing is written and nothing waits; with ``force`` everything is read and a shrink is let through.
-    CryptoError, and the old state, if it can't be done.
+    With ``plan`` nothing is written and nothing waits; with ``force`` everything is read and a shrink is let
+    through. CryptoError, and the old state, if it can't be done.
     """
-    names = relations or {}
-    sources = [newest(spark, replace(table, relation=names.get(table.target, table.relation))) for table in tables]
+    from pyspark.errors import PySparkException
+
+    sources = [newest(spark, table) for table in tables]
     run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
         try:
-            migrate.migrate(connection)
-            return run.publish(connection, sources)
+            # A plan sees the schema as it would be, and leaves it as it is.
+            with connection.transaction(force_rollback=True) if plan else nullcontext():
+                migrate.migrate(connection)
+                return run.publish(connection, sources)
         except psycopg.Error as error:
             if attempt == ATTEMPTS or not (connection.broken or isinstance(error, PASSING)):
                 raise CryptoError(plain(error)) from error
+        except PySparkException as error:
+            said = str(error).split("\n", 1)[0].strip()
+            raise CryptoError(f"Nothing was published, the lake could not be read ({said}); run again.") from error
         finally:
             connection.close()
         time.sleep(attempt)
@@ -182,13 +199,11 @@ class Run:
             if done := self._recorded(connection, sources):
                 return done
         targets = [self._target(connection, source) for source in sources]
-        _each(targets, Target.compare_columns)
+        _each(targets, Target.create, Target.compare_columns)
         ordered = by_foreign_key(connection, targets)
         reading = [target for target in ordered if not target.unchanged()]
         _each(reading, Target.stage, Target.refuse, lambda target: target.guard(self.max_shrink), Target.compare)
-        if self.plan:
-            connection.rollback()
-        else:
+        if not self.plan:
             writing = [target for target in reading if target.differs]
             _each(writing, Target.add_columns)
             _each(writing[::-1], Target.delete)

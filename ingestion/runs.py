@@ -211,6 +211,11 @@ def show_landed(landed: Landed, say: Say) -> None:
         say(f"{path} has changed since it landed; withdraw it and land it under another name.")
 
 
+def written(inserted: int, updated: int, deleted: int) -> str:
+    """Say what a sync has written to a table, in rows."""
+    return f"+{inserted:,} ~{updated:,} -{deleted:,}"
+
+
 def _remember(settings: Settings, summary: dict[str, Any]) -> None:
     folder = settings.home / "runs"
     folder.mkdir(exist_ok=True)
@@ -233,8 +238,8 @@ def _show(summary: dict[str, Any], console: Any) -> None:
     table.add_row("tests passed", f"{passed:,}")
     table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
     for row in summary["sync"]:
-        written = f"+{row['rows_inserted']:,} ~{row['rows_updated']:,} -{row['rows_deleted']:,}"
-        table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({written})")
+        changes = written(row["rows_inserted"], row["rows_updated"], row["rows_deleted"])
+        table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({changes})")
     table.add_row("seconds", f"{summary['seconds']:.1f}")
     console.print()
     console.print(table)

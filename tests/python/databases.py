@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,7 +19,7 @@ from ingestion import migrate, postgres, publishing, settings
 from ingestion.published_table import Published, Table
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
-TABLES = publishing.TABLES
+TABLES = publishing.declared(settings.project_root(Path(__file__)))
 # Of each Arrow type that has another name in Spark.
 SPARK_TYPES = {
     "int64": "bigint",
@@ -79,6 +80,7 @@ def count(database: settings.Settings, table: str) -> int:
     return rows(database, f"select count(*) from {table}")[0][0]
 
 
+@cache
 def daily_metrics(days: int = 10, mark: int = 0, symbols: tuple[str, ...] = ("BTC", "ETH")) -> pa.Table:
     """Rows such as gold has; ``mark`` is in each of them."""
     keys = [(symbol, date(2026, 1, 1) + timedelta(day)) for symbol in symbols for day in range(days)]
@@ -112,6 +114,7 @@ def daily_metrics(days: int = 10, mark: int = 0, symbols: tuple[str, ...] = ("BT
     )
 
 
+@cache
 def trading_indicators(days: int = 10, mark: int = 0, symbols: tuple[str, ...] = ("BTC", "ETH")) -> pa.Table:
     """Rows such as gold has; ``mark`` is in each of them."""
     keys = daily_metrics(days, mark, symbols).select(["symbol", "metric_date"])
@@ -172,7 +175,7 @@ class Lake:
         self.write("trading_indicators", trading_indicators(days, mark))
 
     def publish(self, **options) -> dict[str, Published]:
-        done = publishing.publish(self, self.database, "test", **options)
+        done = publishing.publish(self, self.database, "test", **({"tables": TABLES} | options))
         return {published.table_name: published for published in done}
 
 
@@ -189,7 +192,7 @@ def lakes_in_memory() -> Iterator[None]:
 
 
 @contextmanager
-def proxy(port: int, should_cut: Callable[[bytes], bool]) -> Iterator[int]:
+def proxy(port: int, should_cut: Callable[[bytes], bool], passes_on: bool = True) -> Iterator[int]:
     """A TCP proxy to 127.0.0.1; it cuts a connection once what the client sends, which it passes on, says so."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -199,7 +202,8 @@ def proxy(port: int, should_cut: Callable[[bytes], bool]) -> Iterator[int]:
                 if should_cut_here := judge(data):
                     # The client learns nothing of what the server makes of this.
                     source.shutdown(socket.SHUT_RDWR)
-                sink.sendall(data)
+                if passes_on or not should_cut_here:
+                    sink.sendall(data)
                 if should_cut_here:
                     break
         for end in (source, sink):

@@ -11,3 +11,4 @@ for source in lake.sources.values():
 with lakes_in_memory():
     print("ready", flush=True)
     lake.publish()
+    print("done", flush=True)

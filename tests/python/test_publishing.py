@@ -1,12 +1,14 @@
 """What a sync promises when nothing breaks: exact values, the difference only, refusals with a reason."""
 
 import threading
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import psycopg
 import pyarrow as pa
 import pytest
-from databases import TABLES, FakeSource, count, daily_metrics, login, rows, trading_indicators
+from databases import FakeSource, Lake, count, daily_metrics, lakes_in_memory, login, rows, trading_indicators
 
 from ingestion import postgres, publishing
 from ingestion.errors import CryptoError
@@ -252,21 +254,143 @@ def test_a_write_that_a_trigger_changes_is_undone(lake):
     assert count(lake.database, METRICS) == count(lake.database, INDICATORS) == 0
 
 
-def test_another_table_is_published_by_declaring_it_in_the_order_of_foreign_keys(lake):
+NOTES = Table("gold.notes", "notes", ("coin",))
+COINS = Table("gold.coins", "coins", ("coin", "day"))
+
+
+def declare(lake, table: Table, data: pa.Table) -> None:
+    lake.sources[table.target] = FakeSource(table, data)
+
+
+def coins(symbol: str = "BTC") -> pa.Table:
+    price = pa.array([Decimal("1.50")], pa.decimal128(18, 2))
+    return pa.table({"day": pa.array([date(2026, 1, 1)]), "symbol": [symbol], "coin": ["A"], "price": price})
+
+
+def test_another_table_is_published_by_declaring_it(lake):
+    """Key, foreign key and rights come from the declaration; no migration is needed."""
+    declare(lake, COINS, coins())
+    plan = lake.publish(tables=[COINS], plan=True)["coins"]
+    assert (changes(plan), plan.examples) == ((1, 0, 0, 1), ["+ A 2026-01-01"])
+    assert rows(lake.database, "select to_regclass('crypto.coins')") == [(None,)]
+    assert changes(lake.publish(tables=[COINS])["coins"]) == (1, 0, 0, 1)
+    query = (
+        "select conname::text, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'crypto.coins'::regclass"
+    )
+    assert dict(rows(lake.database, f"{query} and contype in ('p', 'f')")) == {
+        "coins_pkey": "PRIMARY KEY (coin, day)",
+        "coins_symbol_known": "FOREIGN KEY (symbol) REFERENCES symbols(symbol)",
+    }
+    assert rows(lake.database, "select tableowner, obj_description('crypto.coins'::regclass) from pg_tables"
+        " where tablename = 'coins'") == [("crypto_owner", "Published gold.coins.")]  # fmt: skip
+    assert rows(login(lake.database, "crypto_reader"), "select symbol from crypto.coins") == [("BTC",)]
+    lake.database = login(lake.database, "crypto_sync")
+    lake.write("coins", coins("ETH"))
+    assert changes(lake.publish(tables=[COINS])["coins"]) == (0, 1, 0, 1)
+
+
+def test_a_published_table_that_was_dropped_comes_back_whole(lake):
+    declare(lake, COINS, coins())
+    lake.publish(tables=[COINS])
+    execute(lake.database, "drop table crypto.coins")
+    assert changes(lake.publish(tables=[COINS])["coins"]) == (1, 0, 0, 1)
+
+
+def test_a_table_that_the_sync_role_may_not_create_is_named(lake):
+    declare(lake, COINS, coins())
+    lake.database = login(lake.database, "crypto_sync")
+    with pytest.raises(CryptoError, match=r"no table crypto.coins and user 'user_\w+' may not create it; sync once"):
+        lake.publish(tables=[COINS])
+
+
+def test_a_declared_column_that_cannot_be_published_is_named(lake):
+    declare(lake, COINS, coins().append_column("list", pa.array([[1]])))
+    with pytest.raises(CryptoError, match=r"Column 'list' of gold.coins is .*, which can't be published"):
+        lake.publish(tables=[COINS])
+    assert rows(lake.database, "select to_regclass('crypto.coins')") == [(None,)]
+
+
+def test_a_declared_key_that_gold_has_not_is_named(lake):
+    table = replace(COINS, key=("coin", "hour"))
+    declare(lake, table, coins())
+    with pytest.raises(CryptoError, match=r"Column 'hour' of the key of crypto.coins is missing in gold.coins"):
+        lake.publish(tables=[table])
+
+
+def test_tables_are_written_in_the_order_of_foreign_keys(lake):
     execute(
         lake.database,
         "create table crypto.coins (coin text primary key)",
         "create table crypto.notes (coin text primary key references crypto.coins, note text)",
     )
-    notes, coins = Table("gold.notes", "notes", ("coin",)), Table("gold.coins", "coins", ("coin",))
-    lake.sources["notes"] = FakeSource(notes, pa.table({"coin": ["A", "B"], "note": ["", None]}))
-    lake.sources["coins"] = FakeSource(coins, pa.table({"coin": ["A", "B"]}))
-    done = lake.publish(tables=[notes, coins])
+    tables = [NOTES, replace(COINS, key=("coin",))]
+    declare(lake, tables[0], pa.table({"coin": ["A", "B"], "note": ["", None]}))
+    declare(lake, tables[1], pa.table({"coin": ["A", "B"]}))
+    done = lake.publish(tables=tables)
     assert [changes(published) for published in done.values()] == [(2, 0, 0, 2)] * 2
     lake.write("notes", pa.table({"coin": ["A"], "note": ["x"]}))
     lake.write("coins", pa.table({"coin": ["A"]}))
-    assert lake.publish(tables=[notes, coins], force=True)["coins"].rows_deleted == 1
+    assert lake.publish(tables=tables, force=True)["coins"].rows_deleted == 1
     assert rows(lake.database, "select * from crypto.notes") == [("A", "x")]
+
+
+def test_a_column_dropped_in_postgres_is_added_again_with_its_values(lake):
+    lake.publish()
+    execute(lake.database, f"alter table {METRICS} drop column vwap")
+    assert changes(lake.publish()["daily_metrics"]) == (0, 20, 0, 20)
+    assert rows(lake.database, f"select count(vwap) from {METRICS}") == [(20,)]
+    lake.write("daily_metrics", daily_metrics(mark=1))
+    assert changes(lake.publish()["daily_metrics"]) == (0, 20, 0, 20)
+
+
+def test_a_plan_before_the_first_sync_counts_everything_and_creates_nothing(database):
+    with lakes_in_memory():
+        plan = Lake(database).publish(plan=True)
+    assert [changes(published) for published in plan.values()] == [(20, 0, 0, 20)] * 2
+    assert plan["daily_metrics"].examples == ["+ BTC 2026-01-01", "+ BTC 2026-01-02", "+ BTC 2026-01-03"]
+    query = "select count(*) from pg_namespace where nspname in ('crypto', 'reading')"
+    assert rows(database, query) == [(0,)]
+
+
+def test_a_plan_waits_for_nobody_and_nobody_for_it(lake):
+    lake.publish()
+    lake.write_both(mark=1)
+    with postgres.connect(lake.database) as other:
+        other.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [publishing.LOCK])
+        other.execute(f"update {METRICS} set trade_count = 5")
+        plan = lake.publish(plan=True, lock_seconds=0.2)
+    assert [published.rows_updated for published in plan.values()] == [20, 20]
+
+
+def test_the_log_goes_by_the_order_of_syncs_whatever_a_clock_says(lake):
+    lake.publish()
+    execute(lake.database, "update crypto.sync_runs set finished_at = now() + interval '1 day'")
+    lake.write_both(mark=1)
+    newest = lake.publish()["daily_metrics"]
+    query = "select run_id from crypto.sync_runs order by finished_at desc limit 1"
+    assert rows(lake.database, query) == [(newest.run_id,)]
+    source = lake.sources["daily_metrics"]
+    source.data, source.version = daily_metrics(), 1
+    assert lake.publish()["daily_metrics"].rows_updated == 20
+
+
+def test_the_models_refs_are_what_is_declared(lake, settings):
+    """dbt finds refs in the text only; ``crypto sync`` asks for the same tables by folder and name."""
+    tables = publishing.declared(settings.project)
+    assert [table.relation for table in tables] == ["gold.daily_metrics", "gold.trading_indicators"]
+    assert rows(
+        lake.database,
+        "select array_agg(attname order by attname) from pg_index inner join pg_attribute"
+        " on attrelid = indrelid and attnum = any (indkey) where indisprimary and"
+        " indrelid in ('crypto.daily_metrics'::regclass, 'crypto.trading_indicators'::regclass) group by indrelid",
+    ) == [([*sorted(table.key)],) for table in tables]
+
+
+def test_a_declared_model_that_does_not_exist_is_named(tmp_path):
+    (tmp_path / "models/sync").mkdir(parents=True)
+    (tmp_path / publishing.MODEL).write_text("def tables(dbt):\n    return [dbt.ref('nothing')]\n")
+    with pytest.raises(CryptoError, match=r"postgres_sync.py publishes 'nothing', but no folder of models/ has"):
+        publishing.declared(tmp_path)
 
 
 def test_the_sync_role_publishes_and_can_do_nothing_else(lake):
@@ -339,11 +463,10 @@ def test_a_delta_table_is_published_at_one_version(spark, schema, lake):
         "create table crypto.coins (symbol text, metric_date date, close numeric(18, 8), rate double precision,"
         " seen timestamptz, note text, primary key (symbol, metric_date))",
     )
-    table = Table("gold.coins", "coins", ("symbol", "metric_date"))
+    table = Table(f"{schema}.coins", "coins", ("symbol", "metric_date"))
 
     def publish(**options):
-        names = {"coins": f"{schema}.coins"}
-        (done,) = publishing.publish(spark, lake.database, "test", tables=[table], relations=names, **options)
+        (done,) = publishing.publish(spark, lake.database, "test", [table], **options)
         return done
 
     done = publish()
@@ -372,11 +495,4 @@ def test_large_tables_are_read_in_pieces(spark, schema, monkeypatch):
 def test_a_table_that_is_not_there_is_one_sentence(spark, schema, lake):
     table = Table(f"{schema}.nothing", "nothing", ("symbol",))
     with pytest.raises(CryptoError, match=r"nothing can't be read to be published; run 'dbt build' first\."):
-        publishing.publish(spark, lake.database, "test", tables=[table])
-
-
-def test_the_model_publishes_what_is_declared(settings):
-    text = (settings.project / "models/sync/postgres_sync.py").read_text()
-    for table in TABLES:
-        assert f'"{table.target}": dbt.ref("{table.relation.split(".")[1]}")' in text
-    assert text.count("dbt.ref(") == len(TABLES)
+        publishing.publish(spark, lake.database, "test", [table])

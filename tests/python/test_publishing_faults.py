@@ -14,6 +14,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 from databases import Lake, count, proxy, rows, trading_indicators
+from pyspark.errors import PySparkException
 
 from ingestion import postgres, publishing
 from ingestion.errors import CryptoError
@@ -48,63 +49,78 @@ def matches(lake: Lake) -> bool:
 
 @pytest.mark.parametrize("syncs", [10, pytest.param(50, marks=pytest.mark.long)])
 def test_a_reader_never_sees_a_mix_or_a_hole(lake, syncs):
-    lake.write_both(mark=0)
+    """Each sync changes every row, and adds or removes the last day."""
+
+    def days(mark: int) -> int:
+        return 10 + mark % 2
+
+    lake.write_both(days(0), 0)
     lake.publish()
-    seen, done = set(), threading.Event()
+    seen, done = [], threading.Event()
 
     def read() -> None:
+        query = "select min({0}), max({0}), count(*), count(distinct metric_date), max(metric_date) - min(metric_date)"
         with postgres.connect(lake.database) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             while not done.is_set():
                 with connection.transaction():
                     # Two statements of one snapshot: what they see belongs together or does not.
-                    metrics = connection.execute(f"select min(trade_count), max(trade_count), count(*) from {METRICS}")
-                    indicators = connection.execute(
-                        f"select min(bars_seen) - 1, max(bars_seen) - 1, count(*) from {INDICATORS}"
-                    )
-                    low, high, number = metrics.fetchone()
-                    seen.add(indicators.fetchone() == (low, high, number) and low == high and number == 20)
+                    metrics = connection.execute(f"{query.format('trade_count')} from {METRICS}").fetchone()
+                    indicators = connection.execute(f"{query.format('bars_seen - 1')} from {INDICATORS}").fetchone()
+                    seen.append((metrics, indicators))
 
     reader = threading.Thread(target=read)
     reader.start()
     for mark in range(1, syncs + 1):
-        lake.write_both(mark=mark)
+        lake.write_both(days(mark), mark)
         lake.publish()
     done.set()
     reader.join()
-    assert seen == {True}
+    for metrics, indicators in set(seen):
+        mark = metrics[0]
+        assert metrics == indicators == (mark, mark, 2 * days(mark), days(mark), days(mark) - 1)
+    assert len({metrics for metrics, _ in seen}) > syncs // 3
 
 
-def killed(lake: Lake, seconds: float) -> None:
-    """Publish 4,000 rows of mark 1 in another process and kill it after so many seconds of its work."""
+def child(lake: Lake) -> subprocess.Popen:
+    """Another process that is about to publish 8,000 rows of mark 1."""
     script = Path(__file__).with_name("publish_and_die.py")
     server = lake.database.postgres
     environ = os.environ | {"CRYPTO_HOME": str(lake.database.home), "DB_PASSWORD": server.password}
     environ |= {"DB_ENDPOINT": server.host, "DB_PORT": str(server.port), "DB_NAME": server.name}
     environ |= {"DB_USER": server.user, "DB_SSLMODE": "disable"}
-    child = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environ)
-    assert child.stdout.readline() == b"ready\n"
-    time.sleep(seconds)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environ)
+    assert process.stdout.readline() == b"ready\n"
+    return process
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_a_killed_sync_leaves_the_old_state_or_the_new(lake, kills):
-    chance = random.Random(kills)
-    for _ in range(kills):
+    lake.write_both(days=2000, mark=0)
+    lake.publish()
+    with child(lake) as process:
+        started = time.monotonic()
+        assert process.stdout.readline() == b"done\n"
+        whole = time.monotonic() - started
+    chance, seen = random.Random(kills), []
+    for number in range(kills):
         lake.write_both(days=2000, mark=0)
-        lake.publish(force=True)
-        killed(lake, chance.uniform(0, 0.6))
-        assert state(lake) in {(0, 0, 8000), (1, 1, 8000)}
+        lake.publish()
+        with child(lake) as process:
+            time.sleep((number + chance.random()) / kills * whole)
+            process.send_signal(signal.SIGKILL)
+        seen.append(state(lake))
+        assert seen[-1] in {(0, 0, 8000), (1, 1, 8000)}
         assert matches(lake)
         lake.write_both(days=2000, mark=2)
         lake.publish()
         assert state(lake) == (2, 2, 8000)
         assert matches(lake)
+    assert (0, 0, 8000) in seen
 
 
-def test_a_restart_in_the_middle_of_a_sync_is_survived(lake, server):
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_a_restart_in_the_middle_of_a_sync_is_survived(lake, server, how):
     lake.write_both(mark=0)
     lake.publish()
     restarts = []
@@ -112,7 +128,12 @@ def test_a_restart_in_the_middle_of_a_sync_is_survived(lake, server):
     def restart() -> None:
         if not restarts:
             restarts.append(state(lake))
-            server.stop()
+            if how == "kill":
+                os.kill(int((server.embedded.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+                while server.embedded.alive():
+                    time.sleep(0.01)
+            else:
+                server.stop()
             server.start()
 
     lake.write_both(mark=1)
@@ -128,8 +149,9 @@ def through(lake: Lake, port: int) -> Lake:
 
 
 @pytest.mark.parametrize("words", [b"PGCOPY", b"update crypto", b"insert into crypto.sync_runs", b"COMMIT"])
-def test_a_cut_connection_is_tried_again_and_never_twice(lake, words):
-    """After a cut at COMMIT the server has committed and only the client does not know."""
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_cut_connection_is_tried_again_and_never_twice(lake, words, arrives):
+    """After a cut at a COMMIT that arrives the server has committed and only the client does not know."""
     lake.publish()
     lake.write_both(mark=1)
     seen = []
@@ -141,7 +163,7 @@ def test_a_cut_connection_is_tried_again_and_never_twice(lake, words):
             seen.append(data)
         return words in data and len(seen) == fatal
 
-    with proxy(lake.database.postgres.port, should_cut) as port:
+    with proxy(lake.database.postgres.port, should_cut, arrives) as port:
         done = through(lake, port).publish()
     assert len(seen) > fatal
     assert [published.rows_updated for published in done.values()] == [20, 20]
@@ -169,10 +191,30 @@ def test_a_lake_that_fails_in_the_middle_leaves_the_old_state(lake):
     lake.write_both(mark=1)
 
     def fail() -> None:
-        raise CryptoError("the engine is gone")
+        raise PySparkException("the engine is gone\nJVM stacktrace: long")
 
     lake.sources["trading_indicators"].during = fail
-    with pytest.raises(CryptoError, match="the engine is gone"):
+    with pytest.raises(CryptoError, match=r"^Nothing was published, the lake .* \(the engine is gone\); run again\.$"):
+        lake.publish()
+    assert state(lake) == (0, 0, 40)
+    lake.sources["trading_indicators"].during = lambda: None
+    lake.publish()
+    assert state(lake) == (1, 1, 40)
+
+
+def test_a_statement_that_takes_too_long_is_ended(lake, monkeypatch):
+    lake.publish()
+    with postgres.connect(lake.database, autocommit=True) as connection:
+        connection.execute(
+            "create function crypto.dawdle() returns trigger language plpgsql as"
+            " $$ begin perform pg_sleep(60); return new; end $$"
+        )
+        connection.execute(
+            f"create trigger dawdle before update on {METRICS} for each row execute function crypto.dawdle()"
+        )
+    monkeypatch.setattr(publishing, "STATEMENT_SECONDS", 1)
+    lake.write_both(mark=1)
+    with pytest.raises(CryptoError, match="Nothing was published, a statement took too long"):
         lake.publish()
     assert state(lake) == (0, 0, 40)
 
