@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 LOCKS := requirements.txt requirements-java.txt requirements-uv.txt pyproject.toml ingestion/jars.lock
 
-.PHONY: help setup run test test-all lint format lock clean
+.PHONY: help setup run test test-all check-infra lint format lock clean
 
 help:            ## show this list
 	@sed -n 's/^\([a-z-]*:\).*## /\1	/p' Makefile
@@ -21,6 +21,13 @@ test: .venv/ready-dev ## the suite of every change
 test-all: .venv/ready-dev ## also kill loops, replays, deep property tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
+check-infra: .venv-infra/ready ## Terraform and workflows: format, the providers' arguments, security rules
+	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra; \
+		else echo "terraform is not installed: its format is not checked"; fi
+	.venv-infra/bin/checkov --directory infra --framework terraform --skip-download --quiet --compact
+	.venv-infra/bin/zizmor --offline --quiet .github
+	.venv-infra/bin/python -m pytest tests/infra
+
 lint: .venv/ready-dev ## every rule: Python, SQL, house rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -28,7 +35,7 @@ format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock: .venv/ready ## pin requirements*.in anew, with hashes
-	@for name in "" -java -uv -dev; do \
+	@for name in "" -java -uv -dev -infra; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			requirements$$name.in --output-file requirements$$name.txt || exit 1; \
 	done
@@ -36,7 +43,7 @@ lock: .venv/ready ## pin requirements*.in anew, with hashes
 clean:           ## stop the servers and remove the environment; data stays
 	-@$(BIN)/crypto engine stop
 	-@$(BIN)/crypto postgres stop
-	rm -rf .venv target logs
+	rm -rf .venv .venv-infra target logs
 
 .venv/ready: $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: set PYTHON, as in make PYTHON=python3.11 " + "run")'
@@ -52,4 +59,9 @@ clean:           ## stop the servers and remove the environment; data stays
 
 .venv/ready-dev: .venv/ready requirements-dev.txt
 	@$(UV) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.venv-infra/ready: .venv/ready requirements-infra.txt
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-infra
+	@$(BIN)/uv pip install --quiet --python .venv-infra/bin/python --require-hashes -r requirements-infra.txt
 	@touch $@

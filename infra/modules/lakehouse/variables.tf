@@ -1,0 +1,50 @@
+variable "environment" {
+  description = "dev or prod; it is part of every name, so that both can live in one account and one workspace."
+  type        = string
+
+  validation {
+    condition     = contains(["dev", "prod"], var.environment)
+    error_message = "The environment is dev or prod."
+  }
+}
+
+variable "bucket_prefix" {
+  description = "What the buckets' names begin with; bucket names are unique in the whole world."
+  type        = string
+}
+
+variable "vpc_id" {
+  description = "The VPC of the workspace's classic compute, where Postgres lives too."
+  type        = string
+}
+
+variable "subnet_ids" {
+  description = "Private subnets of that VPC in two availability zones or more."
+  type        = list(string)
+}
+
+variable "client_security_group_ids" {
+  description = "Security groups that may reach Postgres: the workspace's, and the load balancer's for serverless."
+  type        = list(string)
+}
+
+variable "deployer" {
+  description = "Application id of the service principal that deploys the bundle and runs the job."
+  type        = string
+}
+
+variable "alert_email" {
+  description = "Who is told when spending nears a budget."
+  type        = string
+}
+
+variable "instance_class" {
+  description = "Size of Postgres."
+  type        = string
+  default     = "db.t4g.micro"
+}
+
+variable "protected" {
+  description = "Whether Postgres refuses to be destroyed, and keeps a last snapshot if it is."
+  type        = bool
+}

@@ -1,0 +1,221 @@
+"""Terraform: every resource, argument, block and reference is one that the providers have.
+
+The providers' published bindings tell what there is. They are read as text: importing them would start a Node process.
+"""
+
+import ast
+import re
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import hcl2
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+from ingestion.settings import NAMES  # noqa: E402
+
+FOLDERS = [PROJECT / "infra/modules/lakehouse", *sorted((PROJECT / "infra/environments").iterdir())]
+META = {"count", "depends_on", "for_each", "lifecycle", "provider", "__start_line__", "__end_line__"}
+# What every binding takes beside the resource's own arguments.
+BINDING = {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioners"}
+
+
+def parsed(folder):
+    """Return all blocks of a folder by kind, each with its labels."""
+    found = {}
+    for path in sorted(folder.glob("*.tf")):
+        with path.open() as file:
+            for kind, blocks in hcl2.load(file).items():
+                found.setdefault(kind, []).extend(blocks)
+    return found
+
+
+def resources(folder):
+    """Return (kind, type, name, body) of each resource and data source."""
+    blocks = parsed(folder)
+    return [
+        (kind, of_type, name, body)
+        for kind in ("resource", "data")
+        for block in blocks.get(kind, [])
+        for of_type, named in block.items()
+        for name, body in named.items()
+    ]
+
+
+@cache
+def binding(kind, of_type):
+    """Return the classes of the module that binds a resource type; None if the provider has no such type."""
+    provider, _, rest = of_type.partition("_")
+    package = Path(find_spec(f"cdktf_cdktf_provider_{provider}").origin).parent
+    path = package / (f"data_{of_type}" if kind == "data" else rest) / "__init__.py"
+    if not path.is_file():
+        return None
+    return {item.name: item for item in ast.parse(path.read_text()).body if isinstance(item, ast.ClassDef)}
+
+
+def method(of_class, name):
+    return next(item for item in of_class.body if isinstance(item, ast.FunctionDef) and item.name == name)
+
+
+def arguments(classes, name):
+    """Return what a configuration takes: argument -> (required, class of a nested block or None)."""
+    taken = method(classes[name], "__init__").args
+    found = {}
+    for argument, default in zip(taken.kwonlyargs, taken.kw_defaults, strict=True):
+        names = {node.value for node in ast.walk(argument.annotation) if isinstance(node, ast.Constant)}
+        names |= {node.id for node in ast.walk(argument.annotation) if isinstance(node, ast.Name)}
+        nested = [one for one in names if one in classes]
+        found[argument.arg] = (default is None, nested[0] if nested else None)
+    return found
+
+
+def configuration(classes):
+    """Return the class that holds a resource's arguments."""
+    return next(
+        name
+        for name, item in classes.items()
+        if name.endswith("Config") and any(a.arg == "provisioners" for a in method(item, "__init__").args.kwonlyargs)
+    )
+
+
+def attributes(classes):
+    """Return what can be read of a resource."""
+    main = configuration(classes).removesuffix("Config")
+    return {item.name for item in classes[main].body if isinstance(item, ast.FunctionDef)}
+
+
+def problems(kind, of_type, body):
+    """Return what the provider would not take of a resource."""
+    classes = binding(kind, of_type)
+    if classes is None:
+        return [f"there is no {of_type}"]
+    return _problems(classes, configuration(classes), body, of_type)
+
+
+def _problems(classes, name, body, where):
+    known = arguments(classes, name)
+    given = set(body) - META
+    found = [f"{where} has no argument {key}" for key in sorted(given - (set(known) - BINDING))]
+    found += [f"{where} needs {key}" for key, (required, _) in known.items() if required and key not in given]
+    for key in sorted(given & set(known)):
+        blocks = [block for block in body[key] if isinstance(block, dict)]
+        if nested := known[key][1]:
+            for block in blocks:
+                found += _problems(classes, nested, block, f"{where}.{key}")
+    return found
+
+
+def strings(value):
+    if isinstance(value, dict):
+        for item in (*value, *value.values()):
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, str):
+        yield value
+
+
+EVERY = [(folder, *resource) for folder in FOLDERS for resource in resources(folder)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "of_type", "body"), [pytest.param(one[1], one[2], one[4], id=f"{one[2]}.{one[3]}") for one in EVERY]
+)
+def test_a_resource_has_arguments_that_its_provider_knows(kind, of_type, body):
+    assert problems(kind, of_type, body) == []
+
+
+def test_the_check_finds_what_a_provider_does_not_know():
+    (bucket,) = [body for _, _, of_type, _, body in EVERY if of_type == "aws_s3_bucket_lifecycle_configuration"]
+    rule = bucket["rule"][0]
+    assert problems("resource", "aws_s3_buckets", {}) == ["there is no aws_s3_buckets"]
+    wrong = bucket | {"rules": ["x"], "rule": [rule | {"noncurrent_version_expiration": [{"days": [7]}]}]}
+    assert problems("resource", "aws_s3_bucket_lifecycle_configuration", wrong) == [
+        "aws_s3_bucket_lifecycle_configuration has no argument rules",
+        "aws_s3_bucket_lifecycle_configuration.rule.noncurrent_version_expiration has no argument days",
+        "aws_s3_bucket_lifecycle_configuration.rule.noncurrent_version_expiration needs noncurrent_days",
+    ]
+
+
+def test_every_reference_leads_to_something_that_can_be_read():
+    for folder in FOLDERS:
+        here = {(kind, of_type, name) for kind, of_type, name, _ in resources(folder)}
+        text = "\n".join(path.read_text() for path in folder.glob("*.tf"))
+        pattern = r"(data\.)?\b((?:aws|databricks|time)_\w+)\.(\w+)(?:\[[^\]]*\])?(?:\.(\w+))?"
+        for data, of_type, name, attribute in re.findall(pattern, text):
+            kind = "data" if data else "resource"
+            assert (kind, of_type, name) in here, (folder.name, of_type, name)
+            if attribute:
+                assert attribute in attributes(binding(kind, of_type)), (of_type, attribute)
+
+
+def test_every_variable_local_and_output_is_declared_and_used():
+    for folder in FOLDERS:
+        blocks = parsed(folder)
+        text = "\n".join(path.read_text() for path in folder.glob("*.tf"))
+        declared = {name for block in blocks["variable"] for name in block}
+        assert set(re.findall(r"\bvar\.(\w+)", text)) == declared
+        local = {name for block in blocks.get("locals", []) for name in block if not name.startswith("__")}
+        assert set(re.findall(r"\blocal\.(\w+)", text)) == local
+        for block in [*blocks["variable"], *blocks.get("output", [])]:
+            for body in block.values():
+                assert body["description"][0].strip()
+
+
+def test_both_environments_give_the_module_what_it_needs():
+    module = parsed(FOLDERS[0])
+    needed = {name for block in module["variable"] for name, body in block.items() if "default" not in body}
+    every = {name for block in module["variable"] for name in block}
+    outputs = {name for block in module["output"] for name in block}
+    for folder in FOLDERS[1:]:
+        (called,) = [block["lakehouse"] for block in parsed(folder)["module"]]
+        given = set(called) - {"source", "__start_line__", "__end_line__"}
+        assert needed <= given <= every
+        assert called["environment"] == [folder.name]
+        assert (folder / called["source"][0]).resolve() == FOLDERS[0]
+        text = (folder / "main.tf").read_text()
+        assert set(re.findall(r"module\.lakehouse\.(\w+)", text)) <= outputs
+        example = (folder / "terraform.tfvars.example").read_text()
+        declared = {name for block in parsed(folder)["variable"] for name in block}
+        assert set(re.findall(r"^(\w+)", example, re.MULTILINE)) == declared
+
+
+def test_the_env_output_holds_settings_that_the_project_reads_and_no_password():
+    (env,) = [block["env"]["value"][0] for block in parsed(FOLDERS[0])["output"] if "env" in block]
+    names = re.findall(r"^\s*([A-Z_]+)=", env, re.MULTILINE)
+    assert names and set(names) <= set(NAMES)
+    assert "DB_PASSWORD" not in names
+    text = "\n".join(path.read_text() for path in PROJECT.glob("infra/**/*.tf"))
+    assert "secret_version" not in text and "random_password" not in text
+
+
+def test_postgres_is_encrypted_private_and_asks_for_tls():
+    (database,) = [body for _, _, of_type, _, body in EVERY if of_type == "aws_db_instance"]
+    assert database["storage_encrypted"] == [True] and database["publicly_accessible"] == [False]
+    assert database["manage_master_user_password"] == [True]
+    (group,) = [body for _, _, of_type, _, body in EVERY if of_type == "aws_db_parameter_group"]
+    assert {"name": ["rds.force_ssl"], "value": ["1"]} in [
+        {key: value for key, value in one.items() if key in ("name", "value")} for one in group["parameter"]
+    ]
+
+
+def test_alerts_are_sent_at_12_and_at_100_dollars():
+    (budgets,) = [block["budgets"][0] for block in parsed(FOLDERS[0])["locals"] if "budgets" in block]
+    assert {float(one["limit"]) * one["percentage"] / 100 for one in budgets.values()} == {12, 100}
+
+
+def test_the_policy_admits_the_cluster_of_the_bundle():
+    cluster = yaml.safe_load((PROJECT / "resources/compute.yml").read_text())["resources"]["clusters"]["single_node"]
+    policy = (FOLDERS[0] / "workspace.tf").read_text()
+    rules = dict(re.findall(r'"([\w.]+)"\s*=\s*\{ (type = .*) \}', policy))
+    assert f'"{cluster["node_type_id"]}"' in rules["node_type_id"]
+    pattern = re.search(r'pattern = "(.*)"', rules["spark_version"])[1].replace("\\\\", "\\")
+    assert re.fullmatch(pattern, cluster["spark_version"])
+    assert cluster["kind"] in rules["kind"] and cluster["data_security_mode"] in rules["data_security_mode"]
+    assert f"maxValue = {cluster['autotermination_minutes']}" in rules["autotermination_minutes"]
+    assert cluster["custom_tags"]["project"] in rules["custom_tags.project"]
