@@ -33,7 +33,10 @@ DATASETS = {dataset["name"]: "".join(dataset["queryLines"]) for dataset in DASHB
 
 
 def merged(base, over):
-    """Lay a target's mapping over the bundle's, as deploying does."""
+    """Lay a target's mapping over the bundle's, as deploying does: tasks by their key."""
+    if isinstance(base, list) and base and isinstance(base[0], dict) and "task_key" in base[0]:
+        given = {task["task_key"]: task for task in over}
+        return [merged(task, given.get(task["task_key"], {})) for task in base]
     if not isinstance(base, dict) or not isinstance(over, dict):
         return copy.deepcopy(over)
     return {key: merged(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
@@ -102,9 +105,13 @@ def test_every_variable_is_used_and_described():
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_path_exists(target):
     assert INCLUDED
-    for task in tasks(target):
-        if "dbt_task" in task:
-            assert (PROJECT / "resources" / task["dbt_task"]["project_directory"] / "dbt_project.yml").is_file()
+    for job in resources(target)["jobs"].values():
+        # A path in Git begins at the root; the others at the file that names them.
+        start = PROJECT if "git_source" in job else PROJECT / "resources"
+        for task in job["tasks"]:
+            if "dbt_task" in task:
+                project = (start / task["dbt_task"]["project_directory"]).resolve()
+                assert project == PROJECT and (project / "dbt_project.yml").is_file()
     for dashboard in resources(target).get("dashboards", {}).values():
         assert (PROJECT / dashboard["file_path"]).is_file()
 
