@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ingestion import engine, migrate, postgres
+from ingestion import costs, engine, migrate, postgres
 from ingestion.errors import CryptoError
 from ingestion.settings import Settings
 
@@ -217,10 +217,10 @@ def written(inserted: int, updated: int, deleted: int) -> str:
 
 
 def _remember(settings: Settings, summary: dict[str, Any]) -> None:
-    folder = settings.home / "runs"
-    folder.mkdir(exist_ok=True)
-    name = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    (folder / f"{name}-{os.getpid()}.json").write_text(json.dumps(summary, default=str))
+    parts = {"build": "local"} | ({"checks": "postgres"} if summary["checks"] else {})
+    artifacts = {part: settings.home / "dbt" / target / "target" / "run_results.json" for part, target in parts.items()}
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+    costs.remember(settings, name, summary, artifacts)
 
 
 def _show(summary: dict[str, Any], console: Any) -> None:

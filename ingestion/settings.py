@@ -17,6 +17,9 @@ from ingestion.errors import CryptoError
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
+# Dollars an hour of the smallest serverless SQL warehouse: 4 DBU at a list price of $0.70.
+HOUR_PRICE = "2.80"
+
 # Every setting the project reads; DESIGN fixes these names.
 NAMES = (
     "CRYPTO_HOME",
@@ -24,6 +27,10 @@ NAMES = (
     "CRYPTO_ENGINE_MEMORY",
     "CRYPTO_ENGINE_IDLE_MINUTES",
     "CRYPTO_MAX_SHRINK",
+    "CRYPTO_HOUR_PRICE",
+    "CRYPTO_RUN_BUDGET",
+    "CRYPTO_OVER_BUDGET",
+    "CRYPTO_WEBHOOK_URL",
     "RAW_BUCKET",
     "PROCESSED_BUCKET",
     "ANALYTICS_BUCKET",
@@ -70,6 +77,10 @@ class Settings:
     engine_memory: str
     engine_idle_minutes: float
     max_shrink: float
+    hour_price: float
+    run_budget: float | None
+    fail_over_budget: bool
+    webhook_url: str | None = field(repr=False)
     aws_region: str | None
     aws_endpoint_url: str | None
     values: Mapping[str, str] = field(repr=False)
@@ -150,6 +161,10 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         engine_memory=_memory(get("CRYPTO_ENGINE_MEMORY") or "3g"),
         engine_idle_minutes=_number("CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000),
         max_shrink=_number("CRYPTO_MAX_SHRINK", get("CRYPTO_MAX_SHRINK") or "0.2", 1),
+        hour_price=_number("CRYPTO_HOUR_PRICE", get("CRYPTO_HOUR_PRICE") or HOUR_PRICE, 10_000),
+        run_budget=_number("CRYPTO_RUN_BUDGET", budget, 10_000) if (budget := get("CRYPTO_RUN_BUDGET")) else None,
+        fail_over_budget=_choice("CRYPTO_OVER_BUDGET", get("CRYPTO_OVER_BUDGET") or "warn", ("warn", "fail")) == "fail",
+        webhook_url=_webhook(get("CRYPTO_WEBHOOK_URL")),
         aws_region=get("AWS_REGION"),
         aws_endpoint_url=get("AWS_ENDPOINT_URL"),
         values=values,
@@ -176,6 +191,19 @@ def _number(name: str, value: str, most: float) -> float:
     if not 0 <= number <= most:
         raise CryptoError(f"{name} is {value!r}; write a number from 0 to {most:g}.")
     return number
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise CryptoError(f"{name} is {value!r}; write {' or '.join(choices)}.")
+    return value
+
+
+def _webhook(value: str | None) -> str | None:
+    # The address is a secret: whoever knows it may post.
+    if value and not value.startswith(("https://", "http://")):
+        raise CryptoError("CRYPTO_WEBHOOK_URL is no web address; write one that begins with https://.")
+    return value
 
 
 def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None:

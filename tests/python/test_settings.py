@@ -37,6 +37,14 @@ def test_a_password_is_not_shown(project):
     assert "canary" not in repr(found)
 
 
+def test_a_webhook_is_not_shown(project):
+    found = settings.load({"CRYPTO_WEBHOOK_URL": "https://hooks.example.com/canary"}, project)
+    assert found.webhook_url and "canary" not in repr(found)
+    with pytest.raises(CryptoError) as error:
+        settings.load({"CRYPTO_WEBHOOK_URL": "ftp://canary"}, project)
+    assert "canary" not in str(error.value)
+
+
 def test_a_remote_server_is_verified_and_a_local_one_need_not_be(project):
     given = {"DB_NAME": "n", "DB_USER": "u", "DB_PASSWORD": "p"}
     remote = settings.load(given | {"DB_ENDPOINT": "db.example.com"}, project).postgres
@@ -53,6 +61,10 @@ def test_a_remote_server_is_verified_and_a_local_one_need_not_be(project):
         ({"RAW_BUCKET": "s3://raw"}, "bare name"),
         ({"CRYPTO_ENGINE_MEMORY": "lots"}, "CRYPTO_ENGINE_MEMORY"),
         ({"CRYPTO_MAX_SHRINK": "2"}, "CRYPTO_MAX_SHRINK"),
+        ({"CRYPTO_HOUR_PRICE": "-1"}, "CRYPTO_HOUR_PRICE"),
+        ({"CRYPTO_RUN_BUDGET": "much"}, "CRYPTO_RUN_BUDGET"),
+        ({"CRYPTO_OVER_BUDGET": "panic"}, "write warn or fail"),
+        ({"CRYPTO_WEBHOOK_URL": "hooks.example.com/x"}, "no web address"),
         ({"CRYPTO_CONFIG": "missing.env"}, "missing.env"),
         ({"CRYPTO_HOME": "dbt_project.yml"}, "not a folder"),
     ],
