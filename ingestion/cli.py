@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -159,6 +160,44 @@ def status(as_json: bool) -> None:
     sys.exit(report.show(load(), as_json=as_json))
 
 
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: report.html in the data home]",
+)
+@click.option("--open", "open_it", is_flag=True, help="Show it in the browser.")
+def report(output: Path | None, open_it: bool) -> None:
+    """Write one HTML page: candles, indicators, correlations, data quality, runs, sync.
+
+    It needs no engine, no server and no network, neither to be made nor to be read.
+
+    Example: crypto report --open
+    """
+    from ingestion import report as page
+
+    path = page.write(load(), output).resolve()
+    click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+
+
+@main.command()
+@click.option("--last", default=10, show_default=True, help="Number of runs.")
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="A run_results.json of dbt instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def costs(last: int, results: Path | None, as_json: bool) -> None:
+    """Show time and cost of the last runs and of each model, against the budget.
+
+    Example: crypto costs --last 5
+    """
+    from ingestion import costs as figures
+
+    figures.show(load(), count=last, results=results, as_json=as_json)
+
+
 @main.group()
 def engine() -> None:
     """Start, stop or look at the local Spark engine."""
@@ -166,7 +205,10 @@ def engine() -> None:
 
 @engine.command("start")
 def engine_start() -> None:
-    """Start the engine, which later commands find warm."""
+    """Start the engine, which later commands find warm.
+
+    Example: crypto engine start
+    """
     from ingestion import engine as engine_module
 
     settings = load()
@@ -175,7 +217,10 @@ def engine_start() -> None:
 
 @engine.command("stop")
 def engine_stop() -> None:
-    """Stop the engine."""
+    """Stop the engine.
+
+    Example: crypto engine stop
+    """
     from ingestion import engine as engine_module
 
     click.echo("The engine is stopped." if engine_module.stop(load()) else "The engine was not running.")
@@ -183,7 +228,10 @@ def engine_stop() -> None:
 
 @engine.command("status")
 def engine_status() -> None:
-    """Say whether the engine runs."""
+    """Say whether the engine runs.
+
+    Example: crypto engine status
+    """
     from ingestion import engine as engine_module
 
     found = engine_module.status(load())
@@ -197,7 +245,10 @@ def postgres() -> None:
 
 @postgres.command("start")
 def postgres_start() -> None:
-    """Start the embedded server, with its tables."""
+    """Start the embedded server, with its tables.
+
+    Example: crypto postgres start
+    """
     from ingestion import migrate
     from ingestion import postgres as server
 
@@ -209,7 +260,10 @@ def postgres_start() -> None:
 
 @postgres.command("stop")
 def postgres_stop() -> None:
-    """Stop the embedded server."""
+    """Stop the embedded server.
+
+    Example: crypto postgres stop
+    """
     from ingestion import postgres as server
 
     server.stop(load())
@@ -218,7 +272,10 @@ def postgres_stop() -> None:
 
 @postgres.command("url")
 def postgres_url() -> None:
-    """Print the address, password included, that a client can connect with."""
+    """Print the address, password included, that a client can connect with.
+
+    Example: crypto postgres url
+    """
     from ingestion import postgres as server
 
     settings = load()

@@ -1,0 +1,159 @@
+// How long runs and their models took, and where the copies in Postgres stand.
+
+const runHistory = (place, data) => {
+  const runs = data.runs;
+  if (!runs.length) {
+    place.replaceChildren(element("p", { class: "empty" }, "No run of `crypto run` is on record in this data home."));
+    return;
+  }
+  const longest = Math.max(...runs.map((run) => run.seconds));
+  const told = (run) =>
+    `${run.at}: ${run.ok ? "well" : "failed"}, ${seconds(run.seconds)}, $${run.cost.toFixed(4)}${run.over_budget ? ", over budget" : ""}`;
+  const newest = runs[0];
+  const built = newest.nodes.filter(([, kind]) => kind !== "test");
+  const tests = newest.nodes.filter(([, kind]) => kind === "test");
+  const past = (name) =>
+    runs
+      .filter((run) => run.nodes.length)
+      .map((run) => run.nodes.find(([one, kind]) => one === name && kind !== "test")?.[3] ?? 0)
+      .reverse();
+  const troubled = newest.nodes.filter(([, , status]) => !["success", "pass", "skipped"].includes(status));
+  fillPlace(
+    place,
+    element(
+      "p",
+      { class: "about" },
+      `The newest took ${seconds(newest.seconds)} and ${newest.ok ? "went well" : "failed"}; at $${data.hour_price} an hour it cost $${newest.cost.toFixed(4)}${data.run_budget === null ? "" : `, of a budget of $${data.run_budget}`}.`,
+    ),
+    element(
+      "ul",
+      { class: "times", "aria-label": "Duration of each run, oldest first" },
+      ...[...runs]
+        .reverse()
+        .map((run) =>
+          element(
+            "li",
+            { class: run.ok ? (run.over_budget ? "over" : "") : "failed", title: told(run) },
+            element("i", { style: { height: `${(run.seconds / longest) * 100}%` } }),
+            element("span", { class: "hidden" }, told(run)),
+          ),
+        ),
+    ),
+    element(
+      "div",
+      { class: "axis", "aria-hidden": "true" },
+      element("span", {}, runs.at(-1).at),
+      element("span", {}, newest.at),
+    ),
+    troubled.length
+      ? element(
+          "div",
+          {},
+          element("h3", {}, "Failing and warning"),
+          ...troubled.map(([name, kind, status]) =>
+            element("p", { class: status === "warn" ? "warn" : "down" }, `${status}: ${kind} ${name}`),
+          ),
+        )
+      : null,
+    element("h3", {}, "Time per model in the newest run"),
+    built.length
+      ? scroller(
+          "Time per model",
+          table(
+            [
+              { title: "Model", header: true, value: ([name]) => name },
+              { title: "Seconds", number: true, value: ([, , , time]) => time, show: ([, , , time]) => fixed(time, 1) },
+              {
+                title: "Share",
+                show: ([, , , time]) =>
+                  element(
+                    "span",
+                    { class: "bars", style: { "grid-template-columns": "120px" } },
+                    element(
+                      "span",
+                      { class: "track" },
+                      element("i", { style: { width: `${(time / built[0][3]) * 100}%` } }),
+                    ),
+                  ),
+              },
+              {
+                title: "Last runs",
+                show: ([name]) => {
+                  const times = past(name);
+                  return times.length > 1 ? sparkline(times, "muted") : "–";
+                },
+              },
+            ],
+            [
+              ...built,
+              ...(tests.length
+                ? [[plural(tests.length, "test"), "test", "", tests.reduce((sum, test) => sum + test[3], 0)]]
+                : []),
+            ],
+            { caption: "Seconds of each model in the newest run", sortable: true },
+          ),
+        )
+      : element("p", { class: "empty" }, "The run kept no results of dbt."),
+  );
+};
+
+const syncState = (place, data) => {
+  const newest = new Map();
+  for (const row of data.syncs) if (!newest.has(row.table_name)) newest.set(row.table_name, row);
+  const state = (row) => {
+    const gold = data.gold_versions[row.table_name];
+    return gold === undefined || gold === row.source_version
+      ? element("span", { class: "chip up" }, "✓ up to date")
+      : element("span", { class: "chip warn" }, `gold is at version ${gold}`);
+  };
+  fillPlace(
+    place,
+    data.note && element("p", { class: "about" }, data.note),
+    newest.size
+      ? scroller(
+          "State of each table",
+          table(
+            [
+              { title: "Table", header: true, value: (row) => `crypto.${row.table_name}` },
+              { title: "Rows", number: true, value: (row) => row.rows_total, show: (row) => count(row.rows_total) },
+              { title: "Version", number: true, value: (row) => row.source_version },
+              { title: "State", show: state },
+            ],
+            [...newest.values()],
+            { caption: "State of each published table" },
+          ),
+        )
+      : element("p", { class: "empty" }, "Nothing has been published yet."),
+    newest.size ? element("h3", {}, "Last syncs") : null,
+    newest.size
+      ? scroller(
+          "Last syncs",
+          table(
+            [
+              { title: "Finished", value: (row) => row.finished_at },
+              { title: "Table", header: true, value: (row) => row.table_name },
+              ...[
+                ["Inserted", "inserted"],
+                ["Updated", "updated"],
+                ["Deleted", "deleted"],
+              ].map(([title, name]) => ({
+                title,
+                number: true,
+                value: (row) => row[`rows_${name}`],
+                show: (row) => count(row[`rows_${name}`]),
+                tone: (row) => !row[`rows_${name}`] && "muted",
+              })),
+              { title: "Seconds", number: true, value: (row) => row.seconds, show: (row) => fixed(row.seconds, 1) },
+              {
+                title: "Checksum",
+                value: (row) => row.checksum,
+                show: (row) => element("code", { title: row.checksum }, `${row.checksum.slice(0, 8)}…`),
+              },
+            ],
+            data.syncs,
+            { caption: "What each sync wrote" },
+          ),
+        )
+      : null,
+  );
+};
