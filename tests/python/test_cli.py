@@ -1,12 +1,17 @@
 """The command line: help at once, and one plain sentence where something is wrong."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import PROJECT, empty
+
+from ingestion import cli
 
 CRYPTO = Path(sys.prefix) / "bin" / "crypto"
 DBT = CRYPTO.with_name("dbt")
@@ -38,9 +43,22 @@ def test_help_loads_neither_spark_nor_dbt():
     assert "crypto run" in run("run", "--help").stdout
 
 
-@pytest.mark.parametrize("command", ["generate", "ingest", "run", "status"])
-def test_each_command_has_an_example(command):
-    assert f"Example: crypto {command}" in run(command, "--help").stdout
+def all_commands(group, path=()):
+    for name, command in group.commands.items():
+        yield from all_commands(command, (*path, name)) if hasattr(command, "commands") else [((*path, name), command)]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    list(all_commands(cli.main)),
+    ids=lambda part: " ".join(part) if isinstance(part, tuple) else "",
+)
+def test_each_command_has_an_example_that_parses(path, command):
+    said = CliRunner().invoke(cli.main, [*path, "--help"]).output
+    (example,) = re.findall(r"Example: crypto (.*)", said)
+    words = shlex.split(example)
+    assert tuple(words[: len(path)]) == path
+    command.make_context(path[-1], words[len(path) :])
 
 
 def test_generate_writes_once_and_if_empty_not_again(tmp_path):
