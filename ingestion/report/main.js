@@ -138,6 +138,11 @@ prices.onrange = (from, to) => {
     `${longDay(prices.days[from])} – ${longDay(prices.days[to])}, ${plural(to - from + 1, "day")}`;
   fillDetails();
 };
+prices.onday = (at) =>
+  byId("day").replaceChildren(
+    element("dt", { class: "date" }, longDay(prices.days[at])),
+    ...prices.day(at).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
 prices.onspeak = (text) => {
   byId("spoken").textContent = text;
 };

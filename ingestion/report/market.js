@@ -52,7 +52,7 @@ const market = (place, symbols, choose) => {
             element(
               "button",
               { type: "button", class: "link", onclick: () => choose(row.symbol, true) },
-              row.symbol,
+              `${row.symbol} `,
               element("small", {}, row.symbol_name),
             ),
         },

@@ -18,6 +18,8 @@ const OVERLAYS = [
   { name: "VWAP 30", columns: ["vwap_30"] },
   { name: "Bollinger", columns: ["bollinger_upper", "bollinger_lower"], on: true, tone: "--band" },
 ];
+const PRICE_NAMES = ["open", "high", "low", "close"];
+const BANDS = { bollinger_upper: "Band above", bollinger_lower: "Band below" };
 const toneOf = (overlay) => overlay.tone ?? `--${overlay.columns[0].replace("_", "-")}`;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -91,6 +93,8 @@ class Prices {
     );
     this.macd = line("--sma-30", 2, small);
     this.signal = line("--sma-7", 2, small);
+    for (const series of [this.rsi, this.histogram])
+      series.priceScale().applyOptions({ scaleMargins: { top: 0.26, bottom: 0.08 } });
     this.chart.panes().forEach((pane, at) => pane.setStretchFactor([5.6, 1.6, 1.8][at]));
     this.legends = [0, 1, 2].map(() => place.appendChild(element("div", { class: "legend", "aria-hidden": "true" })));
     this.chart.subscribeCrosshairMove((move) =>
@@ -248,6 +252,7 @@ class Prices {
 
   legend(at) {
     const { values } = this;
+    this.onday?.(at);
     const named = (name, value, tone, kind) =>
       element(
         "span",
@@ -278,6 +283,24 @@ class Prices {
       named("Signal 9", short(values.macd_signal[at]), "--sma-7"),
       named("Histogram", short(values.macd_histogram[at])),
     );
+  }
+
+  // Every value of one day, for the list beside the chart.
+  day(at) {
+    const { values } = this;
+    const percentage = (value) => (value === null ? "–" : `${(value * 100).toFixed(1)} %`);
+    return [
+      ...PRICE_NAMES.map((name) => [name[0].toUpperCase() + name.slice(1), price(values[name][at])]),
+      ["Volume", short(values.volume[at])],
+      ...OVERLAYS.flatMap(({ name, columns }) =>
+        columns.map((column) => [columns.length > 1 ? BANDS[column] : name, price(values[column][at])]),
+      ),
+      ["RSI 14", fixed(values.rsi_14[at], 1)],
+      ["MACD", short(values.macd[at])],
+      ["ATR 14", price(values.atr_14[at])],
+      ["Volatility 30", percentage(values.volatility_30[at])],
+      ["Drawdown", percent(values.drawdown[at], 1)],
+    ];
   }
 
   placeLegends() {

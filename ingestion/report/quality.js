@@ -60,6 +60,9 @@ const quality = (place, data) => {
   );
 };
 
+// Decimals come with all the digits of their type.
+const trimmed = (text) => (text !== null && /^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "") : text);
+
 const arrivals = (place, data) => {
   const revisions = data.revisions;
   fillPlace(
@@ -120,8 +123,8 @@ const arrivals = (place, data) => {
                     { title: "Revised", value: (row) => row.revised_at },
                     { title: "Candle", header: true, value: (row) => `${row.symbol} ${row.window_start}` },
                     { title: "Value", value: (row) => row.column_name },
-                    { title: "Old", number: true, value: (row) => row.old_value },
-                    { title: "New", number: true, value: (row) => row.new_value },
+                    { title: "Old", number: true, value: (row) => trimmed(row.old_value) },
+                    { title: "New", number: true, value: (row) => trimmed(row.new_value) },
                     { title: "Batch", number: true, value: (row) => row.batch_id },
                   ],
                   revisions.latest,

@@ -80,7 +80,7 @@ const runHistory = (place, data) => {
                 title: "Last runs",
                 show: ([name]) => {
                   const times = past(name);
-                  return times.length > 1 ? sparkline(times, "muted") : "–";
+                  return times.length > 2 ? sparkline(times, "muted") : "–";
                 },
               },
             ],
@@ -117,6 +117,11 @@ const syncState = (place, data) => {
               { title: "Table", header: true, value: (row) => `crypto.${row.table_name}` },
               { title: "Rows", number: true, value: (row) => row.rows_total, show: (row) => count(row.rows_total) },
               { title: "Version", number: true, value: (row) => row.source_version },
+              {
+                title: "Checksum",
+                value: (row) => row.checksum,
+                show: (row) => element("code", { title: row.checksum }, `${row.checksum.slice(0, 8)}…`),
+              },
               { title: "State", show: state },
             ],
             [...newest.values()],
@@ -144,11 +149,6 @@ const syncState = (place, data) => {
                 tone: (row) => !row[`rows_${name}`] && "muted",
               })),
               { title: "Seconds", number: true, value: (row) => row.seconds, show: (row) => fixed(row.seconds, 1) },
-              {
-                title: "Checksum",
-                value: (row) => row.checksum,
-                show: (row) => element("code", { title: row.checksum }, `${row.checksum.slice(0, 8)}…`),
-              },
             ],
             data.syncs,
             { caption: "What each sync wrote" },
