@@ -20,7 +20,8 @@ from ingestion.report import collect, render
 LIBRARY = "e21cc5caa0226ef30bd8549c50b9ef926615f2a4ee6b4e486353477a55f598cf"
 
 UNNAMED = """() => [...document.querySelectorAll('button, select, a, [role=region], [role=group]')].filter(
-    (one) => !(one.innerText.trim() || one.title || one.ariaLabel || one.labels?.length || one.getAttribute('aria-labelledby'))
+    (one) => ![one.innerText.trim(), one.title, one.ariaLabel, one.labels?.length, one.ariaLabelledByElements?.length]
+        .some(Boolean)
 ).map((one) => one.outerHTML)"""
 # The ratio of WCAG 2 between each text and what is behind it.
 CONTRASTS = """() => {
