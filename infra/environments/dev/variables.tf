@@ -28,8 +28,8 @@ variable "client_security_group_ids" {
   type        = list(string)
 }
 
-variable "deployer" {
-  description = "Application id of the service principal that deploys and runs."
+variable "deployers" {
+  description = "Group of those who deploy and run."
   type        = string
 }
 

@@ -31,14 +31,14 @@ module "lakehouse" {
   vpc_id                    = var.vpc_id
   subnet_ids                = var.subnet_ids
   client_security_group_ids = var.client_security_group_ids
-  deployer                  = var.deployer
+  deployers                 = var.deployers
   alert_email               = var.alert_email
   protected                 = true
 }
 
 output "env" {
   description = "The lines of .env: terraform output -raw env"
-  value       = module.lakehouse.env
+  value       = "${module.lakehouse.env}DATABRICKS_HOST=${var.databricks_host}\n"
 }
 
 output "postgres_admin_secret_arn" {

@@ -10,6 +10,7 @@ output "env" {
     DB_NAME=${local.database.DB_NAME}
     DB_USER=${local.database.DB_USER}
     DB_SSLMODE=${local.database.DB_SSLMODE}
+    DB_SSLROOTCERT=rds.pem
     DATABRICKS_CATALOG=${databricks_catalog.crypto.name}
   EOT
 }

@@ -90,13 +90,13 @@ resource "databricks_catalog" "crypto" {
 
 resource "databricks_grant" "catalog" {
   catalog    = databricks_catalog.crypto.name
-  principal  = var.deployer
+  principal  = var.deployers
   privileges = ["USE_CATALOG", "CREATE_SCHEMA"]
 }
 
 resource "databricks_grant" "locations" {
   for_each          = databricks_external_location.lake
   external_location = each.value.name
-  principal         = var.deployer
+  principal         = var.deployers
   privileges        = each.key == "raw" ? ["CREATE_MANAGED_STORAGE", "CREATE_EXTERNAL_VOLUME"] : ["CREATE_MANAGED_STORAGE"]
 }

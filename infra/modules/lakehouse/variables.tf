@@ -28,8 +28,8 @@ variable "client_security_group_ids" {
   type        = list(string)
 }
 
-variable "deployer" {
-  description = "Application id of the service principal that deploys the bundle and runs the job."
+variable "deployers" {
+  description = "Group of those who deploy the bundle and run the job: in dev developers too, in prod the service principal alone."
   type        = string
 }
 

@@ -3,9 +3,9 @@ resource "databricks_secret_scope" "postgres" {
   name = "crypto-${var.environment}"
 }
 
-resource "databricks_secret_acl" "deployer" {
+resource "databricks_secret_acl" "deployers" {
   scope      = databricks_secret_scope.postgres.name
-  principal  = var.deployer
+  principal  = var.deployers
   permission = "READ"
 }
 
@@ -46,7 +46,7 @@ resource "databricks_permissions" "single_node" {
   cluster_policy_id = databricks_cluster_policy.single_node.id
 
   access_control {
-    service_principal_name = var.deployer
-    permission_level       = "CAN_USE"
+    group_name       = var.deployers
+    permission_level = "CAN_USE"
   }
 }
