@@ -1,15 +1,10 @@
-# What AWS charges; what Databricks charges is in its own system tables.
+# What AWS charges for what has the tag project = crypto, once that tag is activated for billing (docs/deploy.md).
 locals {
   # Limit in USD a month, and the percentage of it at which an e-mail is sent: 12 USD and 100 USD.
   budgets = {
     usual   = { limit = "15", percentage = 80 }
     ceiling = { limit = "100", percentage = 100 }
   }
-}
-
-resource "aws_ce_cost_allocation_tag" "project" {
-  tag_key = "project"
-  status  = "Active"
 }
 
 resource "aws_budgets_budget" "crypto" {
