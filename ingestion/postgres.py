@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 
@@ -38,11 +38,56 @@ CONNECT_SECONDS = 10
 START_SECONDS = 60
 STOP_SECONDS = 20
 RECOVERY_SECONDS = 15
-DEFAULTS = {"application_name": APPLICATION, "connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8"}
+DEFAULTS = {
+    "application_name": APPLICATION,
+    "connect_timeout": CONNECT_SECONDS,
+    "client_encoding": "utf8",
+    # A server that vanished without a word is noticed within a minute.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
 # Below the ports that systems hand out to outgoing connections.
 PORTS = range(20_000, 30_000)
 LOG_BYTES = 5_000_000
 NEW_DATA_BYTES = 64_000_000
+# What a failed connection's message holds, and what we say; the last one fits all.
+SENTENCES = (
+    (
+        ["password authentication failed"],
+        "{where} refuses the password of user {user!r}; check DB_USER and DB_PASSWORD.",
+    ),
+    (
+        ["does not exist"],
+        "{where} has no database {dbname!r} or no user {user!r}; check DB_NAME and DB_USER.",
+    ),
+    (
+        ["translate host name", "resolve", "Name or service", "nodename nor"],
+        "The host {host!r} is not known; check DB_ENDPOINT.",
+    ),
+    (
+        ["certificate verify failed"],
+        "{where} shows a certificate {unproven}; name the CA file of this server in DB_SSLROOTCERT.",
+    ),
+    (
+        ["does not match host name"],
+        "{where} shows a certificate for another host; set DB_ENDPOINT to the name that it is made for.",
+    ),
+    (
+        ["does not support SSL"],
+        "{where} offers no TLS, which sslmode {sslmode!r} asks for; turn it on there, or, "
+        "in a network that you trust, set DB_SSLMODE to disable.",
+    ),
+    (
+        ["SSL", "certificate"],
+        "{where} can't be reached by TLS as sslmode {sslmode!r} asks ({said}); check DB_SSLROOTCERT and DB_SSLMODE.",
+    ),
+    (
+        ["refused", "timeout", "timed out", "unreachable"],
+        "{where} does not answer; check that it runs, and DB_ENDPOINT and DB_PORT.",
+    ),
+    ([""], "{where} can't be used ({said}); check the DB_ settings."),
+)
 CAUSE = re.compile(r"\b(fatal|error|panic):\s*(.*)", re.IGNORECASE)
 
 
@@ -372,7 +417,9 @@ def url(settings: Settings) -> str:
     given = values(settings)
     host = f"[{given['host']}]" if ":" in given["host"] else given["host"]
     who = f"{quote(given['user'], safe='')}:{quote(given['password'], safe='')}"
-    return f"postgresql://{who}@{host}:{given['port']}/{quote(given['dbname'], safe='')}"
+    tls = {name: given[name] for name in ("sslmode", "sslrootcert") if given[name] and settings.postgres}
+    options = f"?{urlencode(tls)}" if tls else ""
+    return f"postgresql://{who}@{host}:{given['port']}/{quote(given['dbname'], safe='')}{options}"
 
 
 def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psycopg.Connection:
@@ -394,20 +441,10 @@ def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psy
 def _plain(error: psycopg.Error, given: dict[str, Any]) -> str:
     """One sentence for why a connection failed; the server's own words are the last resort."""
     text = str(error).replace(given["password"], "***")
-    where = f"Postgres at {given['host']}:{given['port']}"
-    if "password authentication failed" in text:
-        return f"{where} refuses the password of user {given['user']!r}; check DB_USER and DB_PASSWORD."
-    if "does not exist" in text:
-        database, user = given["dbname"], given["user"]
-        return f"{where} has no database {database!r} or no user {user!r}; check DB_NAME and DB_USER."
-    if any(words in text for words in ("translate host name", "resolve", "Name or service", "nodename nor")):
-        return f"The host {given['host']!r} is not known; check DB_ENDPOINT."
-    if "SSL" in text or "certificate" in text:
-        return (
-            f"{where} can't be reached by TLS as sslmode {given['sslmode']!r} asks; name its CA file in "
-            "DB_SSLROOTCERT, or set DB_SSLMODE to what the server offers."
-        )
-    if any(words in text for words in ("refused", "timeout", "timed out", "unreachable")):
-        return f"{where} does not answer; check that it runs, and DB_ENDPOINT and DB_PORT."
-    cause = " ".join(text.splitlines()[-1].split())
-    return f"{where} can't be used ({cause}); check the DB_ settings."
+    file = given["sslrootcert"]
+    facts = given | {
+        "where": f"Postgres at {given['host']}:{given['port']}",
+        "unproven": "of no known CA" if file in (None, "system") else f"which the CAs in {file} do not vouch for",
+        "said": " ".join(text.splitlines()[-1].split()),
+    }
+    return next(sentence for words, sentence in SENTENCES if any(word in text for word in words)).format(**facts)

@@ -190,6 +190,10 @@ class Run:
             "statement_timeout": f"{STATEMENT_SECONDS}s",
             # Postgres looks whether we still live: a killed client's statement ends, and with it its locks.
             "client_connection_check_interval": "2s",
+            # And whether a client that says nothing is still there: a vanished machine closes no connection.
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
         }
         for name, value in limits.items():
             connection.execute("select set_config(%s, %s, true)", [name, value])

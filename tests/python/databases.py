@@ -18,7 +18,9 @@ import pyarrow as pa
 from ingestion import migrate, postgres, publishing, settings
 from ingestion.published_table import Published, Table
 
-DEBIAN = Path("/usr/lib/postgresql/15/bin")
+# The system's own server, such as Debian's postgresql-15.
+SYSTEMS = max(Path("/usr/lib/postgresql").glob("1[5-9]/bin"), default=None)
+WHY_NO_SYSTEMS = "this machine has no Postgres 15 or newer in /usr/lib/postgresql; apt-get install postgresql brings it"
 TABLES = publishing.declared(settings.project_root(Path(__file__)))
 # Of each Arrow type that has another name in Spark.
 SPARK_TYPES = {
@@ -192,9 +194,11 @@ def lakes_in_memory() -> Iterator[None]:
 
 
 @contextmanager
-def proxy(port: int, should_cut: Callable[[bytes], bool], passes_on: bool = True) -> Iterator[int]:
+def proxy(
+    port: int, should_cut: Callable[[bytes], bool], passes_on: bool = True, host: str = "127.0.0.1"
+) -> Iterator[int]:
     """A TCP proxy to 127.0.0.1; it cuts a connection once what the client sends, which it passes on, says so."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0))
 
     def pump(source: socket.socket, sink: socket.socket, judge: Callable[[bytes], bool]) -> None:
         with suppress(OSError):

@@ -180,7 +180,7 @@ def test_what_the_server_says_at_its_end_reaches_the_user(tmp_path):
         ({"name": "nowhere"}, "has no database 'nowhere'"),
         ({"host": "no-such-host.invalid"}, "The host 'no-such-host.invalid' is not known; check DB_ENDPOINT"),
         ({"port": 1}, "does not answer; check that it runs"),
-        ({"sslmode": "require"}, "can't be reached by TLS as sslmode 'require' asks"),
+        ({"sslmode": "require"}, "offers no TLS, which sslmode 'require' asks for; turn it on there"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(home, change, sentence):
@@ -200,5 +200,6 @@ def test_a_server_of_the_users_own_is_not_ours_to_stop(home):
     for act in (postgres.start, postgres.stop):
         with pytest.raises(CryptoError, match="not ours to start or stop"):
             act(own)
-    assert postgres.url(own) == "postgresql://crypto:p%40ss%2Fword@db.example.com:5432/crypto"
+    address = "postgresql://crypto:p%40ss%2Fword@db.example.com:5432/crypto?sslmode=verify-full&sslrootcert=system"
+    assert postgres.url(own) == address
     assert "p@ss/word" not in repr(own)
