@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ingestion import landing_zone, staging
+from ingestion import buckets, landing_zone, staging
 from ingestion.errors import CryptoError
 from ingestion.landing_zone import RawFile, first_line
 from ingestion.settings import Settings
@@ -107,20 +107,46 @@ class State:
     last_batch: int
 
 
-def ingest(spark: SparkSession, settings: Settings, *, schema: str = "bronze") -> Landed:
+def ingest(
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    schema: str = "bronze",
+    zone: landing_zone.LandingZone | None = None,
+) -> Landed:
     """Land all new raw files in ``<schema>.trades`` and say what happened.
 
+    The files are those of ``zone``, by default the settings' landing zone.
     Creates the bronze tables that are missing; writes nothing if no file is new. Safe to kill at any
     point and to run twice at once. Raises CryptoError if the landing zone, the data home or the engine fails.
     """
     from pyspark.errors import PySparkException
 
-    zone = landing_zone.of(settings)
+    zone = zone or landing_zone.of(settings)
     listed = {file.path: file for file in zone.files()}
     try:
         return _ingest(spark, settings, zone, listed, schema=schema)
     except PySparkException as error:
-        raise CryptoError(f"The engine failed while files were landing ({first_line(error)}); run it again.") from error
+        why = buckets.explain(str(error))
+        raise CryptoError(
+            why or f"The engine failed while files were landing ({first_line(error)}); run it again."
+        ) from error
+
+
+def said(landed: Landed) -> Iterator[str]:
+    """Yield sentences: what landed, what was set aside, and what has changed since it landed."""
+    if landed.is_empty_zone:
+        yield "The landing zone is empty; put *.parquet files there, or run `crypto generate`."
+    elif not landed.files:
+        yield "No new file has landed."
+    else:
+        yield f"Landed {len(landed.files):,} files with {landed.rows:,} rows as batch {landed.batch_id}."
+    for path, why in landed.set_aside.items():
+        yield f"Set aside {path}: {why.reason} ({why.detail})."
+    if landed.waiting:
+        yield f"{len(landed.waiting):,} files stay set aside as they were; see bronze.rejected_files."
+    for path in landed.changed:
+        yield f"{path} has changed since it landed; withdraw it and land it under another name."
 
 
 def create_tables(spark: SparkSession, schema: str) -> None:
@@ -128,7 +154,9 @@ def create_tables(spark: SparkSession, schema: str) -> None:
     # They are created in this order: the last one tells that all are there.
     if spark.catalog.tableExists(f"{schema}.{list(TABLES)[-1]}"):
         return
-    spark.sql(f"create schema if not exists {schema}")
+    # Who may not make a schema may still use one that is there.
+    if not spark.catalog.databaseExists(schema):
+        spark.sql(f"create schema {schema}")
     for table in TABLES:
         spark.sql(f"create table if not exists {schema}.{table} ({_ddl(table)}) using delta")
 

@@ -2,9 +2,9 @@
 
 It starts at first use, serves the commands that follow warm, and stops after being idle. A small
 keeper process (engine_keeper.py) owns the Java process; whoever uses the engine holds a shared lock,
-which the operating system drops when that process ends, however it ends. The warehouse folder is the
-whole truth: Spark's catalog lives in memory and is filled from the folder at every start, so that no
-second store of metadata can break or disagree.
+which the operating system drops when that process ends, however it ends. The layers' folders, or buckets
+(layers.py), are the whole truth: Spark's catalog lives in memory and is filled from them at every start,
+so that no second store of metadata can break or disagree.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import fcntl
 import json
 import logging
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ingestion import jars
+from ingestion import jars, layers
 from ingestion.errors import CryptoError
 from ingestion.settings import Settings
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 START_SECONDS = 120
-SCHEMAS = ("bronze", "snapshots", "silver", "gold", "sync")
 
 # What Spark asks of a Java newer than 8; its own launcher passes the same.
 JAVA_OPTIONS = [
@@ -93,12 +91,13 @@ SPARK_CONF = {
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine: process ids, the port of Spark Connect, and whether its catalog is filled."""
+    """A running engine: process ids, the port of Spark Connect, whether its catalog is filled, and for which lake."""
 
     keeper: int
     java: int
     port: int
     ready: bool = False
+    lake: str = ""
 
     @property
     def url(self) -> str:
@@ -139,7 +138,8 @@ def ensure(settings: Settings) -> Engine:
     _hold_in_use(settings)
     with _start_lock(settings):
         engine = status(settings)
-        if engine is None:
+        # Settings of another lake, or new credentials for it, need an engine that starts with them.
+        if engine is None or engine.lake != _lake(settings):
             _kill_leftovers(settings)
             engine = _start(settings)
     return engine
@@ -194,7 +194,7 @@ def _start(settings: Settings) -> Engine:
         if engine and engine.port == port:
             if _answers(port):
                 restore_catalog(settings, SparkSession.builder.remote(engine.url).create())
-                engine = replace(engine, ready=True)
+                engine = replace(engine, ready=True, lake=_lake(settings))
                 write(state, engine)
                 return engine
             if _process(settings, engine.java) is None:
@@ -217,7 +217,8 @@ def _command(settings: Settings, port: int) -> list[str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
     }
-    classpath = [jars.spark_jars() / "*", *jars.delta_jars()]
+    conf |= layers.spark_options(settings)
+    classpath = [jars.spark_jars() / "*", *jars.delta_jars(), *(jars.s3_jars() if settings.lake_buckets else ())]
     return [
         str(jars.find_java()),
         f"-Xmx{settings.engine_memory}",
@@ -233,42 +234,44 @@ def _command(settings: Settings, port: int) -> list[str]:
 
 
 def restore_catalog(settings: Settings, spark: SparkSession) -> None:
-    """Fill an empty catalog from the warehouse folder: tables, then the views saved beside them.
-
-    A folder without a first commit is what a killed ``create table`` leaves; it is removed.
-    """
+    """Fill an empty catalog from what the layers hold: tables, then the views saved beside them."""
     from concurrent.futures import ThreadPoolExecutor
 
     from pyspark.errors import PySparkException
 
     tables, views = [], []
-    for schema in {*SCHEMAS, *(path.stem for path in settings.warehouse.glob("*.db"))}:
-        place = settings.warehouse / f"{schema}.db"
-        spark.sql(f"create schema if not exists `{schema}`")
-        views += sorted(place.glob("*.view.sql"))
-        for path in sorted(place.iterdir()) if place.is_dir() else ():
-            if path.is_dir() and any(path.glob("_delta_log/*.json")):
-                name = f"`{schema}`.`{path.name}`"
-                tables.append(f"create table if not exists {name} using delta location '{_quoted(path)}'")
-            elif path.is_dir():
-                shutil.rmtree(path)
+    for layer in layers.everyone(settings):
+        place = _quoted(layer.address)
+        spark.sql(f"create schema if not exists `{layer.schema}` location '{place}'")
+        for table in layer.tables(sweep=True):
+            name = f"`{layer.schema}`.`{table}`"
+            tables.append(f"create table if not exists {name} using delta location '{place}/{_quoted(table)}'")
+        views += layer.views()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spark.sql, tables))
     # A view may read another one: repeat until none is left or nothing moves.
     while views:
         failed = []
-        for path in views:
+        for statement in views:
             try:
-                spark.sql(path.read_text())
+                spark.sql(statement)
             except PySparkException:
-                failed.append(path)
+                failed.append(statement)
         if len(failed) == len(views):
             break
         views = failed
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("\\", "\\\\").replace("'", "\\'")
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _lake(settings: Settings) -> str:
+    """Return what an engine's lake is known by; the id of a key is no secret."""
+    if not settings.lake_buckets:
+        return ""
+    places = [*settings.lake_buckets.values(), settings.aws_endpoint_url, settings.aws_region]
+    return " ".join(filter(None, [*places, os.environ.get("AWS_ACCESS_KEY_ID")]))
 
 
 def _read(settings: Settings) -> Engine | None:

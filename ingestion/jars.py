@@ -1,4 +1,4 @@
-"""Java for the local engine: a runtime, and Delta's jars, checked against ``jars.lock``."""
+"""Java for the local engine: a runtime, and jars for Delta and S3, checked against lock files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from ingestion.errors import CryptoError
 
 JAVA_VERSIONS = (17, 21)
-LOCK = Path(__file__).with_name("jars.lock")
+DELTA = Path(__file__).with_name("jars.lock")
+S3 = Path(__file__).with_name("jars-s3.lock")
 
 
 def java_version(java: Path | str) -> int | None:
@@ -52,18 +53,28 @@ def spark_jars() -> Path:
     return Path(spec.submodule_search_locations[0]) / "jars"
 
 
-def locked() -> list[tuple[str, str, str, str]]:
-    """Return (group, module, version, sha256) of each jar in ``jars.lock``."""
-    lines = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+def locked(lock: Path) -> list[tuple[str, str, str, str]]:
+    """Return (group, module, version, sha256) of each jar in a lock file."""
+    lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
     return [(group, module, version, digest) for group, module, version, digest in lines]
 
 
 def delta_jars() -> list[Path]:
     """Return Delta's jars; CryptoError if one is missing."""
-    jars = [jar_folder() / f"{module}-{version}.jar" for _, module, version, _ in locked()]
+    jars = _paths(DELTA)
     if not all(jar.is_file() for jar in jars):
         raise CryptoError("Delta's jars are not installed; run `make setup`.")
     return jars
+
+
+def s3_jars() -> list[Path]:
+    """Return Spark's jars for S3, which are fetched at first use; CryptoError if they can't be."""
+    install(S3)
+    return _paths(S3)
+
+
+def _paths(lock: Path) -> list[Path]:
+    return [jar_folder() / f"{module}-{version}.jar" for _, module, version, _ in locked(lock)]
 
 
 def jar_folder() -> Path:
@@ -71,15 +82,15 @@ def jar_folder() -> Path:
     return Path(sys.prefix) / "share" / "crypto-lakehouse" / "jars"
 
 
-def install() -> None:
-    """Fetch the locked jars from Maven Central with Spark's own Ivy; refuse one whose hash differs."""
+def install(lock: Path) -> None:
+    """Fetch the jars of a lock file from Maven Central with Spark's own Ivy; refuse one whose hash differs."""
     folder = jar_folder()
-    if all(_is_good(folder / f"{module}-{version}.jar", digest) for _, module, version, digest in locked()):
+    if all(_is_good(folder / f"{module}-{version}.jar", digest) for _, module, version, digest in locked(lock)):
         return
     folder.mkdir(parents=True, exist_ok=True)
     wanted = "".join(
         f'<dependency org="{group}" name="{module}" rev="{version}" conf="default->master"/>'
-        for group, module, version, _ in locked()
+        for group, module, version, _ in locked(lock)
     )
     with tempfile.TemporaryDirectory(dir=folder) as work:
         ivy_file = Path(work) / "ivy.xml"
@@ -95,12 +106,12 @@ def install() -> None:
             done = subprocess.run([str(find_java()), *trust, *ask], capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 break
-        for _, module, version, digest in locked():
+        for _, module, version, digest in locked(lock):
             jar = Path(work) / f"{module}-{version}.jar"
             if not jar.is_file():
                 raise CryptoError(f"{jar.name} could not be fetched; check the network and run `make setup` again.")
             if not _is_good(jar, digest):
-                raise CryptoError(f"{jar.name} is not the file that jars.lock names; it was not installed.")
+                raise CryptoError(f"{jar.name} is not the file that {lock.name} names; it was not installed.")
             jar.replace(folder / jar.name)
 
 
@@ -133,6 +144,6 @@ if __name__ == "__main__":
     try:
         find_java()
         if "--find-java" not in sys.argv:
-            install()
+            install(S3 if "--s3" in sys.argv else DELTA)
     except CryptoError as error:
         sys.exit(str(error))

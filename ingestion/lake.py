@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ingestion import layers
 from ingestion.settings import Settings
 
 if TYPE_CHECKING:
@@ -13,11 +14,8 @@ if TYPE_CHECKING:
 
 def table(settings: Settings, name: str) -> DeltaTable | None:
     """Return the Delta table of that name, such as ``gold.daily_metrics``; None if there is none yet."""
-    from deltalake import DeltaTable
-
     schema, _, bare = name.partition(".")
-    path = settings.warehouse / f"{schema}.db" / bare
-    return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+    return layers.table(settings, schema, bare)
 
 
 def read(settings: Settings, name: str, columns: list[str], **options: Any) -> pyarrow.Table | None:

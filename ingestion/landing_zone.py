@@ -70,16 +70,24 @@ class LandingZone:
 
 def of(settings: Settings) -> LandingZone:
     """Return the landing zone that the settings name; raises CryptoError when S3 can't be set up."""
-    address = settings.landing_zone
+    return at(settings.landing_zone, settings)
+
+
+def at(address: str, settings: Settings) -> LandingZone:
+    """Return the landing zone at a folder or an ``s3://`` address."""
     if not address.startswith("s3://"):
         return LandingZone(fs.LocalFileSystem(), address)
+    return LandingZone(s3(settings), address.removeprefix("s3://").rstrip("/"))
+
+
+def s3(settings: Settings) -> fs.S3FileSystem:
+    """Return S3 as the settings name it; raises CryptoError when it can't be set up."""
     try:
-        filesystem = fs.S3FileSystem(region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None)
+        return fs.S3FileSystem(region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None)
     except (OSError, ValueError) as error:
         raise CryptoError(
             f"S3 can't be set up ({first_line(error)}); check AWS_REGION and AWS_ENDPOINT_URL."
         ) from error
-    return LandingZone(filesystem, address.removeprefix("s3://"))
 
 
 def first_line(error: BaseException) -> str:

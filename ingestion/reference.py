@@ -58,16 +58,10 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
 
 def withdraw(settings: Settings, file: str, why: str) -> None:
     """Write a landed file into ``crypto.withdrawn_files``; CryptoError if no such file has landed."""
-    from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from ingestion import layers, migrate, postgres
 
-    from ingestion import migrate, postgres
-
-    try:
-        ledger = DeltaTable(settings.warehouse / "bronze.db" / "landed_files")
-        landed = set(ledger.to_pyarrow_table(columns=["source_file"])["source_file"].to_pylist())
-    except TableNotFoundError:
-        landed = set()
+    ledger = layers.table(settings, "bronze", "landed_files")
+    landed = ledger.to_pyarrow_table(columns=["source_file"])["source_file"].to_pylist() if ledger else []
     if file not in landed:
         raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
     with postgres.connect(settings) as connection:

@@ -48,8 +48,9 @@ def exclusive(settings: Settings, say: Say) -> Iterator[None]:
 
 def ingest(settings: Settings) -> Landed:
     """Start both servers at once, bring Postgres up to date, and land files and reference data."""
-    from ingestion import bronze, reference
+    from ingestion import bronze, buckets, reference
 
+    buckets.check(settings)
     with ThreadPoolExecutor(1) as pool:
         prepared = pool.submit(_prepare_postgres, settings)
         spark = engine.session(settings)
@@ -197,18 +198,10 @@ def last_sync(settings: Settings) -> list[dict[str, Any]]:
 
 def show_landed(landed: Landed, say: Say) -> None:
     """Say what landed, what was set aside, and what has changed since it landed."""
-    if landed.is_empty_zone:
-        say("The landing zone is empty; put *.parquet files there, or run `crypto generate`.")
-    elif not landed.files:
-        say("No new file has landed.")
-    else:
-        say(f"Landed {len(landed.files):,} files with {landed.rows:,} rows as batch {landed.batch_id}.")
-    for path, why in landed.set_aside.items():
-        say(f"Set aside {path}: {why.reason} ({why.detail}).")
-    if landed.waiting:
-        say(f"{len(landed.waiting):,} files stay set aside as they were; see bronze.rejected_files.")
-    for path in landed.changed:
-        say(f"{path} has changed since it landed; withdraw it and land it under another name.")
+    from ingestion import bronze
+
+    for line in bronze.said(landed):
+        say(line)
 
 
 def written(inserted: int, updated: int, deleted: int) -> str:

@@ -19,6 +19,14 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 # Dollars an hour of the smallest serverless SQL warehouse: 4 DBU at a list price of $0.70.
 HOUR_PRICE = "2.80"
+# The layers of the lake, and the setting that names the bucket of each.
+LAYERS = {
+    "bronze": "RAW_BUCKET",
+    "snapshots": "PROCESSED_BUCKET",
+    "silver": "PROCESSED_BUCKET",
+    "gold": "ANALYTICS_BUCKET",
+    "sync": "ANALYTICS_BUCKET",
+}
 
 # Every setting the project reads; DESIGN fixes these names.
 NAMES = (
@@ -45,6 +53,8 @@ NAMES = (
     "DATABRICKS_WORKSPACE_URL",
     "DATABRICKS_HTTP_PATH",
     "DATABRICKS_TOKEN",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
     "DATABRICKS_CATALOG",
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
@@ -94,8 +104,20 @@ class Settings:
 
     @property
     def warehouse(self) -> Path:
-        """The local folder of all Delta tables, ``<schema>.db/<table>``."""
+        """The local folder of all Delta tables that are in no bucket, ``<schema>.db/<table>``."""
         return self.home / "warehouse"
+
+    @property
+    def lake_buckets(self) -> dict[str, str]:
+        """The bucket of each layer of the local lake; none where the lake is in the data home."""
+        if not (self.raw_bucket and self.processed_bucket and self.analytics_bucket):
+            return {}
+        by_name = {
+            "RAW_BUCKET": self.raw_bucket,
+            "PROCESSED_BUCKET": self.processed_bucket,
+            "ANALYTICS_BUCKET": self.analytics_bucket,
+        }
+        return {layer: by_name[name] for layer, name in LAYERS.items()}
 
     def export(self) -> None:
         """Put the files' values into the environment, for dbt, boto3 and child processes."""
@@ -151,12 +173,14 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
     home = home if home.is_absolute() else project / home
     if home.exists() and not home.is_dir():
         raise CryptoError(f"CRYPTO_HOME is {home}, which is not a folder; name a folder or remove that file.")
+    buckets = {name: _bucket(name, get(name)) for name in dict.fromkeys(LAYERS.values())}
+    _all_or_raw(buckets)
     return Settings(
         project=project,
         home=home,
-        raw_bucket=_bucket("RAW_BUCKET", get("RAW_BUCKET")),
-        processed_bucket=_bucket("PROCESSED_BUCKET", get("PROCESSED_BUCKET")),
-        analytics_bucket=_bucket("ANALYTICS_BUCKET", get("ANALYTICS_BUCKET")),
+        raw_bucket=buckets["RAW_BUCKET"],
+        processed_bucket=buckets["PROCESSED_BUCKET"],
+        analytics_bucket=buckets["ANALYTICS_BUCKET"],
         postgres=_postgres({name: get(name) for name in NAMES if name.startswith("DB_")}, project),
         engine_memory=_memory(get("CRYPTO_ENGINE_MEMORY") or "3g"),
         engine_idle_minutes=_number("CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000),
@@ -175,6 +199,15 @@ def _bucket(name: str, value: str | None) -> str | None:
     if value and ("/" in value or ":" in value):
         raise CryptoError(f"{name} is {value!r}; give the bucket's bare name, without s3:// or a folder.")
     return value
+
+
+def _all_or_raw(buckets: Mapping[str, str | None]) -> None:
+    missing = [name for name, bucket in buckets.items() if not bucket]
+    if missing and (buckets["PROCESSED_BUCKET"] or buckets["ANALYTICS_BUCKET"]):
+        raise CryptoError(
+            f"{missing[0]} is not set, but the lake is in buckets only if all three are; "
+            "set it, or RAW_BUCKET alone for the landing zone."
+        )
 
 
 def _memory(value: str) -> str:

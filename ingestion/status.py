@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ingestion import engine, jars, landing_zone, postgres
+from ingestion import buckets, engine, jars, layers, postgres
 from ingestion.errors import CryptoError
-from ingestion.settings import Settings
+from ingestion.settings import LAYERS, Settings
 
-LAYERS = ("bronze", "snapshots", "silver", "gold", "sync")
 ENOUGH_DISK = 2 * 1024**3
 ENOUGH_MEMORY = 4 * 1024**3
 
@@ -44,18 +43,18 @@ def collect(settings: Settings) -> dict[str, Any]:
 
 def tables(settings: Settings) -> list[dict[str, Any]]:
     """Return name, rows, version and time of the last commit of each Delta table, from its log alone."""
-    from deltalake import DeltaTable
-
     found = []
     for layer in LAYERS:
-        for path in sorted((settings.warehouse / f"{layer}.db").glob("*/_delta_log")):
-            table = DeltaTable(path.parent)
+        for name in layers.of(settings, layer).tables():
+            table = layers.table(settings, layer, name)
+            if table is None:
+                continue
             actions = table.get_add_actions(flatten=True)
             rows = sum(actions["num_records"].to_pylist())
             last = max((action["timestamp"] for action in table.history(1)), default=0)
             found.append(
                 {
-                    "table": f"{layer}.{path.parent.name}",
+                    "table": f"{layer}.{name}",
                     "rows": rows,
                     "version": table.version(),
                     "latest": _latest(actions),
@@ -98,9 +97,8 @@ def problems(settings: Settings) -> list[str]:
         _check_dbt,
         lambda: _check_disk(settings),
         _check_memory,
-        lambda: landing_zone.of(settings).files() if settings.raw_bucket else None,
     )
-    found = []
+    found = buckets.problems(settings)
     for check in checks:
         try:
             check()

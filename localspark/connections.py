@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
@@ -16,7 +15,7 @@ from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
-from ingestion import engine, settings
+from ingestion import buckets, engine, layers, settings
 from ingestion.errors import CryptoError
 
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
@@ -67,7 +66,7 @@ class LocalSparkConnectionManager(SparkConnectionManager):
             spark = engine.session(local_settings())
         except CryptoError as error:
             raise FailedToConnectError(str(error)) from error
-        connection.handle = Handle(spark, local_settings().warehouse)
+        connection.handle = Handle(spark)
         connection.state = ConnectionState.OPEN
         return connection
 
@@ -81,14 +80,14 @@ class LocalSparkConnectionManager(SparkConnectionManager):
 class Handle:
     """What dbt takes for a database connection and its cursor (DB-API, as far as dbt uses it)."""
 
-    def __init__(self, spark: Any, warehouse: Path) -> None:
-        self.spark, self.warehouse = spark, warehouse
+    def __init__(self, spark: Any) -> None:
+        self.spark = spark
         self._frame: Any = None
         self._table: Any = None
 
     def cursor(self) -> Handle:
         """Return a cursor of its own for each statement."""
-        return Handle(self.spark, self.warehouse)
+        return Handle(self.spark)
 
     def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
         """Run one statement; a failure is Spark's message without the Java trace."""
@@ -107,9 +106,7 @@ class Handle:
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         found = CREATE_VIEW.match(QUERY_COMMENT.sub("", sql, count=1))
         if found and not found[2].endswith("__dbt_tmp"):
-            folder = self.warehouse / f"{found[1]}.db"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{found[2]}.view.sql").write_text(sql)
+            layers.of(local_settings(), found[1]).keep_view(found[2], sql)
 
     def _result(self) -> Any:
         from pyspark.errors import PySparkException
@@ -172,5 +169,5 @@ def literal(value: Any) -> str:
 
 
 def plain(error: Exception) -> str:
-    """Return Spark's message without the query plan and the Java trace that follow it."""
-    return str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()
+    """Return Spark's message without the query plan and the Java trace that follow it, or what S3 means by it."""
+    return buckets.explain(str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ from dbt.adapters.localspark.connections import LocalSparkConnectionManager, loc
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
 
-from ingestion import engine
+from ingestion import engine, layers
 from ingestion.errors import CryptoError
 
 
@@ -53,11 +52,8 @@ class LocalSparkAdapter(SparkAdapter):
     def drop_relation(self, relation: Any) -> None:
         """Drop a relation and what the engine would bring back at its next start."""
         super().drop_relation(relation)
-        folder = local_settings().warehouse / f"{relation.schema}.db"
-        (folder / f"{relation.identifier}.view.sql").unlink(missing_ok=True)
         # A table that the engine found at its start is external to Spark, which leaves its files.
-        if not relation.is_view:
-            shutil.rmtree(folder / relation.identifier, ignore_errors=True)
+        layers.of(local_settings(), relation.schema).forget(relation.identifier, is_view=relation.is_view)
 
     def _get_columns_for_catalog(self, relation: Any) -> Iterable[dict[str, Any]]:
         # The listing of an in-memory catalog has no columns; the table itself has.

@@ -15,7 +15,7 @@ from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
 
-from ingestion import engine
+from ingestion import settings
 
 MODELS = {
     "clusters": Cluster,
@@ -162,7 +162,7 @@ def test_compute_that_nobody_uses_stops():
 
 def test_there_is_a_schema_for_each_layer():
     for target in TARGETS:
-        assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(engine.SCHEMAS)
+        assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(settings.LAYERS)
 
 
 def test_the_dashboard_shows_columns_that_its_queries_have(spark, first_run):
