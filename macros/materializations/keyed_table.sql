@@ -46,7 +46,7 @@
     {%- if existing_relation is not none -%}
         {%- set found = [] -%}
         {%- for column in adapter.get_columns_in_relation(existing_relation) -%}
-            {%- do found.append(column.name ~ ' ' ~ column.dtype | lower) -%}
+            {%- do found.append(column.name ~ ' ' ~ column.dtype | replace(' ', '') | lower) -%}
         {%- endfor -%}
         {%- set wanted = [] -%}
         {%- for column in model.columns.values() -%}
@@ -64,6 +64,7 @@
     {% call statement('create') %}
         {{ create_keyed_table(target_relation) }}
     {% endcall %}
+    {%- do tag_table(target_relation) -%}
     {{ return(true) }}
 {% endmacro %}
 
@@ -76,10 +77,9 @@
         comment {{ sql_text(column.description) }}
         {{- ',' if not loop.last }}
         {%- endfor %}
+        {{ table_keys(relation) }}
     )
-    {{ file_format_clause() }}
-    {{ tblproperties_clause() }}
-    {{ location_clause() }}
+    {{ table_layout(relation) }}
     comment {{ sql_text(model.description) }}
 {% endmacro %}
 

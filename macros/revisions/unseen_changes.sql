@@ -7,7 +7,7 @@
     {%- set seen = seen_version(log) -%}
     {%- set newest = newest_version(relation) -%}
     {%- if newest > seen %}
-    select * from table_changes('{{ relation }}', {{ seen + 1 }}, {{ newest }})
+    select * from table_changes('{{ relation.schema }}.{{ relation.identifier }}', {{ seen + 1 }}, {{ newest }})
     {%- else %}
     select *, '' as _change_type, 0 as _commit_version, cast(null as timestamp) as _commit_timestamp
     from {{ relation }}
