@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -15,7 +16,27 @@ def main() -> None:
         sys.exit(str(error))
     from dbt.cli.main import cli
 
-    cli()
+    heard = Heard()
+    try:
+        cli(obj={"callbacks": [heard]})
+    except SystemExit as end:
+        if end.code and heard.sentence:
+            print(heard.sentence, file=sys.stderr)
+        raise
+
+
+class Heard:
+    """Listens to dbt's events for what has a plain sentence."""
+
+    def __init__(self) -> None:
+        self.sentence: str | None = None
+
+    def __call__(self, event: Any) -> None:
+        """Take one event; the first that is understood counts, the others follow from it."""
+        from ingestion import databricks_errors
+
+        if self.sentence is None and event.info.level in ("warn", "error"):
+            self.sentence = databricks_errors.explain(event.info.msg)
 
 
 def prepare(arguments: list[str]) -> None:
