@@ -5,6 +5,7 @@
         returns='changes',
         lineage_columns=['revision'],
         on_schema_change='fail',
+        liquid_clustered_by=['symbol', 'window_start'],
     )
 }}
 

@@ -1,6 +1,7 @@
 -- Grain: one row per row of bronze.trades.
 {{ config(
     unique_key=['source_file', 'source_row'], returns='changes', lineage_columns=['revision'], on_schema_change='fail',
+    liquid_clustered_by=['traded_at'],
 ) }}
 
 {% set payload = ['traded_at', 'price', 'volume', 'symbol', 'exchange', 'trade_type', 'user_id'] -%}
