@@ -3,6 +3,13 @@
 import copy
 import json
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import import_module, metadata
 
 import pytest
 import yaml
@@ -14,8 +21,9 @@ from databricks.bundles.schemas import Schema
 from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
+from dbt.cli.main import cli
 
-from ingestion import settings
+from ingestion.settings import LAYERS
 
 MODELS = {
     "clusters": Cluster,
@@ -122,6 +130,52 @@ def test_what_is_not_deployed_is_nothing_that_dbt_needs():
     assert not needed & excluded
 
 
+def test_every_entry_point_exists_and_takes_its_parameters(capsys, monkeypatch):
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    wheels = [task["python_wheel_task"] for target in TARGETS for task in tasks(target) if "python_wheel_task" in task]
+    assert wheels
+    for task in wheels:
+        assert metadata.distribution(task["package_name"]).version
+        module, function = scripts[task["entry_point"]].split(":")
+        monkeypatch.setattr(sys, "argv", [task["entry_point"], "--help"])
+        with pytest.raises(SystemExit) as ended:
+            getattr(import_module(module), function)()
+        help_text = capsys.readouterr().out
+        assert ended.value.code in (0, None)
+        assert all(f"--{name}" in help_text for name in task["named_parameters"])
+
+
+def test_the_wheel_is_built_as_the_bundle_says(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(PROJECT, source, ignore=shutil.ignore_patterns(".*", "tests", "*.egg-info", "build", "dist"))
+    # The environment has setuptools, pinned; a build elsewhere fetches it.
+    command = BUNDLE["artifacts"]["wheel"]["build"].replace("pip wheel", "pip wheel --no-build-isolation")
+    command = command.replace("python3", sys.executable)
+    done = subprocess.run(command, shell=True, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (source / "dist").glob("*.whl")
+    assert wheel.name == BUNDLE["variables"]["wheel"]["default"].split("/")[-1]
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (points,) = [archive.read(name).decode() for name in names if name.endswith("entry_points.txt")]
+    assert {task["python_wheel_task"]["entry_point"] for task in tasks("prod") if "python_wheel_task" in task} <= {
+        line.split(" = ")[0] for line in points.splitlines()
+    }
+    assert any(name.startswith("ingestion/migrations/") and name.endswith(".sql") for name in names)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_dbt_command_is_one_that_the_project_understands(target):
+    known = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    commands = [text for task in tasks(target) for text in task.get("dbt_task", {}).get("commands", [])]
+    assert commands
+    for text in commands:
+        program, *arguments = shlex.split(text)
+        assert program == "dbt"
+        given = cli.commands[arguments[0]].make_context(arguments[0], arguments[1:]).params["vars"]
+        assert "schema_prefix" in given and set(given) <= set(known)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_package_has_the_version_of_the_lock(target):
     locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (PROJECT / "requirements.txt").read_text(), re.MULTILINE))
@@ -162,7 +216,7 @@ def test_compute_that_nobody_uses_stops():
 
 def test_there_is_a_schema_for_each_layer():
     for target in TARGETS:
-        assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(settings.LAYERS)
+        assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(LAYERS)
 
 
 def test_the_dashboard_shows_columns_that_its_queries_have(spark, first_run):

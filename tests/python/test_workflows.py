@@ -93,3 +93,16 @@ def test_what_a_change_touches_is_the_changed_node_and_what_reads_it(tmp_path):
     named = set(done.stdout.split())
     assert {"crypto.gold.trading_indicators", "crypto.sync.postgres_sync"} <= named
     assert "crypto.gold.correlations" not in named and "crypto.silver.trades" not in named
+
+
+def test_the_page_on_deployment_names_the_workflows_variables_and_files_that_there_are():
+    page = (PROJECT / "docs/deploy.md").read_text()
+    table = page.split("## 6. From GitHub")[1].split("## 7.")[0]
+    assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(TEXTS)
+    for name in ("main", "release"):
+        (job,) = jobs(name).values()
+        used = set(re.findall(r"vars\.(\w+)", str(job["env"])))
+        assert all(f"`{variable}`" in table for variable in used)
+    assert set(re.findall(r"BUNDLE_VAR_(\w+)", page)) <= set(BUNDLE["variables"])
+    files = re.findall(r"`((?:infra|tests|resources|docs)/[\w/.-]+)`", page)
+    assert files and all((PROJECT / path).exists() for path in files)
