@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 from conftest import PROJECT, empty
+
+from ingestion.settings import LAYERS
 
 TARGETS = ("local", "databricks")
 PROFILES = """
@@ -114,3 +117,24 @@ def test_table_ddl_of_databricks_has_keys_clustering_and_tags(sent):
     assert "CLUSTER BY (traded_at)" in screened
     local = "\n".join(text for texts in sent["local"]["full"].values() for text in texts).lower()
     assert "primary key" not in local and "cluster by" not in local and "set tags" not in local
+
+
+def test_a_layer_has_the_schema_of_its_bucket():
+    environment = jinja2.Environment(extensions=["jinja2.ext.do"])
+    text = (PROJECT / "macros" / "schemas" / "create_schema.sql").read_text()
+    buckets = {"RAW_BUCKET": "raw", "PROCESSED_BUCKET": "processed", "ANALYTICS_BUCKET": ""}
+
+    def given_back(value):
+        raise Returned(value)
+
+    module = environment.from_string(text, {"return": given_back, "env_var": buckets.get}).module
+    found = {}
+    for layer in (*LAYERS, "other"):
+        with pytest.raises(Returned) as returned:
+            module.layer_bucket(layer)
+        found[layer] = returned.value.args[0]
+    assert found == {layer: buckets[name] for layer, name in LAYERS.items()} | {"other": ""}
+
+
+class Returned(Exception):
+    """Carries what a macro returns."""
