@@ -158,7 +158,12 @@ def create_tables(spark: SparkSession, schema: str) -> None:
     if not spark.catalog.databaseExists(schema):
         spark.sql(f"create schema {schema}")
     for table in TABLES:
-        spark.sql(f"create table if not exists {schema}.{table} ({_ddl(table)}) using delta")
+        # Statistics of every column cost a fifth of an append; these are the ones that spare files.
+        columns = "tblproperties ('delta.dataSkippingStatsColumns' = 'timestamp,source_file,source_row,batch_id')"
+        spark.sql(
+            f"create table if not exists {schema}.{table} ({_ddl(table)}) using delta"
+            f" {columns if table == 'trades' else ''}"
+        )
 
 
 def frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:
