@@ -75,6 +75,8 @@ SPARK_CONF = {
     "spark.sql.shuffle.partitions": "8",
     "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # Files of a few hours or days: a run skips those of other times.
+    "spark.sql.files.maxRecordsPerFile": "250000",
     # The default, 100 classes, is less than one build compiles: a warm engine would compile all of them again.
     "spark.sql.codegen.cache.maxEntries": "5000",
     # VACUUM lists folders with so many tasks; the default is 10,000.
@@ -121,8 +123,6 @@ def session(settings: Settings) -> SparkSession:
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
-    # It prints every failed statement as JSON; the caller says what failed in a sentence.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # dbt's Python models import pandas on Spark, which asks for this in a warning.
     os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
     os.environ["SPARK_REMOTE"] = engine.url
@@ -134,6 +134,8 @@ def session(settings: Settings) -> SparkSession:
 
 def ensure(settings: Settings) -> Engine:
     """Return the home's engine, started or replaced if need be, and keep it from stopping as idle."""
+    # It prints every failed statement as JSON; the caller says what failed in a sentence.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     _make_folder(settings)
     _hold_in_use(settings)
     with _start_lock(settings):

@@ -1,8 +1,8 @@
 {#-
-    The columns of every candle, in their order and types; a window without trades is a tombstone.
+    The columns of every candle, in their order and types; a touched window without trades is a tombstone.
     The revision is what the table read from has taken in.
 -#}
-{% macro candle_columns(relation, key, upstream) %}
+{% macro candle_columns(windows, key, upstream, touched=none) %}
     select
         {{ key }},
         open, high, low, close,
@@ -16,6 +16,6 @@
         first_trade_at, last_trade_at,
         taken.revision,
         trade_count is null as is_deleted
-    from {{ relation }}
+    from {{ touched ~ ' left join ' ~ windows ~ ' using (' ~ key ~ ')' if touched else windows }}
     cross join (select max(revision) as revision from {{ upstream }}) as taken
 {% endmacro %}

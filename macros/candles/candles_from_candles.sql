@@ -1,6 +1,7 @@
 {#-
     Coarser candles from finer ones, equal to those computed from trades: the windows that trades have
     touched since the table's last run, each computed whole, and a tombstone for each that has emptied.
+    The first run takes all windows.
 
     finer       the relation of finer candles, whose windows lie whole within the coarser ones
     interval    '1 hour', '1 day' ... (see window_start)
@@ -9,19 +10,23 @@
     a part of the project, the same windows are looked at again when it has caught up.
 -#}
 {% macro candles_from_candles(finer, interval) %}
-    with touched as (
-        {{ touched_windows(interval) }}
-    ),
-
-    finer_candles as (
+    {%- set taken = taken_in('revision') %}
+    with finer_candles as (
         select
             symbol,
             {{ window_start('window_start', interval) }} as window_start,
             window_start as finer_start,
             open, high, low, close, volume, buy_volume, quote_volume, trade_count, first_trade_at, last_trade_at
         from {{ finer }}
+        where {{ in_touched_span('window_start', interval, taken) }}
     ),
 
+    {% if taken > 0 -%}
+    touched as (
+        {{ touched_windows(interval, taken) }}
+    ),
+
+    {% endif -%}
     windows as (
         select
             finer_candles.symbol, finer_candles.window_start,
@@ -31,11 +36,12 @@
             sum(trade_count) as trade_count,
             min(first_trade_at) as first_trade_at, max(last_trade_at) as last_trade_at
         from finer_candles
+        {%- if taken > 0 %}
         left semi join touched
             on finer_candles.symbol = touched.symbol and finer_candles.window_start = touched.window_start
+        {%- endif %}
         group by finer_candles.symbol, finer_candles.window_start
     )
 
-    {{ candle_columns('touched left join windows using (symbol, window_start)', 'symbol, window_start',
-        finer) }}
+    {{ candle_columns('windows', 'symbol, window_start', finer, 'touched' if taken > 0) }}
 {% endmacro %}

@@ -1,6 +1,7 @@
 {#-
     Candles straight from trades: exactly the windows that trades have touched since the table's last run,
     each computed whole, and a tombstone (is_deleted) for each of them that has no trade any more.
+    The first run takes all windows.
 
     interval    '1 minute', '5 minute', '1 hour', '1 day' ... (see window_start)
     keys        what a candle is per, besides its window
@@ -9,24 +10,30 @@
     trade_id among those alone keeps the large aggregation a hash aggregation.
 -#}
 {% macro candles_from_trades(interval, keys=['symbol']) %}
-    {%- set key = keys | join(', ') ~ ', window_start' -%}
-    with touched as (
-        {{ touched_windows(interval, keys) }}
+    {%- set taken = taken_in('revision') -%}
+    {%- set key = keys | join(', ') ~ ', window_start' %}
+    with {% if taken > 0 -%}
+    touched as (
+        {{ touched_windows(interval, taken, keys) }}
     ),
 
+    {% endif -%}
     trades as (
         select
             {{ keys | join(', ') }},
             {{ window_start('traded_at', interval) }} as window_start,
             trade_id, traded_at, trade_type, price, volume, quote_volume
         from {{ ref('trades') }}
+        where {{ in_touched_span('traded_at', interval, taken) }}
     ),
 
     touched_trades as (
         select trades.* from trades
+        {%- if taken > 0 %}
         left semi join touched on
             {%- for column in keys %} trades.{{ column }} = touched.{{ column }} and{% endfor %}
             trades.window_start = touched.window_start
+        {%- endif %}
     ),
 
     windows as (
@@ -53,8 +60,11 @@
             windows.window_start = touched_trades.window_start
             and touched_trades.traded_at in (windows.first_trade_at, windows.last_trade_at)
         group by {% for column in keys %}windows.{{ column }}, {% endfor %}windows.window_start
+    ),
+
+    candles as (
+        select * from windows left join edges using ({{ key }})
     )
 
-    {{ candle_columns('touched left join windows using (' ~ key ~ ') left join edges using (' ~ key ~ ')', key,
-        ref('screened_trades')) }}
+    {{ candle_columns('candles', key, ref('screened_trades'), 'touched' if taken > 0) }}
 {% endmacro %}

@@ -1,13 +1,14 @@
 {#-
     Keeps a table equal, by its key, to what the model's query says, and writes only the rows that differ:
-    a run that changes nothing commits nothing. The table is created from the model's contract, so a query
-    may read {{ this }} from its first run on and is the same text in every run.
+    a run that changes nothing commits nothing. The table is created from the model's contract.
 
     unique_key          the columns of the merge key, never null
     returns             'all' (default): the query is the whole table, rows it lacks are deleted
                         'changes': the query returns new and changed rows, and tombstones (is_deleted)
     lineage_columns     columns whose change alone is no difference
-    A full refresh asks a 'changes' model for everything (see earlier()) and replaces all rows; a table that keeps
+    liquid_clustered_by of a large table: its changes are written aside first, and the merge reads only the files
+                        in which their keys can lie; without any change, there is no merge
+    A full refresh asks a 'changes' model for everything (see taken_in()) and replaces all rows; a table that keeps
     a change feed is compared instead, so that the feed tells real changes only.
 -#}
 {% materialization keyed_table, default %}
@@ -18,10 +19,16 @@
     {{ run_hooks(pre_hooks) }}
     {%- set is_new = prepare_keyed_table(target_relation, existing_relation, everything) -%}
     {{ get_assert_columns_equivalent(sql) if config.get('returns', 'all') == 'all' }}
+    {%- set staged_relation = none -%}
+    {%- if config.get('liquid_clustered_by') and not is_new and not everything -%}
+        {%- set staged_relation = stage_keyed_rows(target_relation, sql) -%}
+    {%- endif -%}
     {%- set keeps_changes = config.get('tblproperties', {}).get('delta.enableChangeDataFeed') == 'true' -%}
     {% call statement('main') %}
         {%- if is_new -%}
             {{ insert_keyed_rows(target_relation, sql) }}
+        {%- elif staged_relation is not none -%}
+            {{ merge_staged_rows(target_relation, staged_relation) }}
         {%- elif not everything -%}
             {{ merge_keyed_rows(target_relation, sql) }}
         {%- elif config.get('returns', 'all') == 'all' or keeps_changes -%}
@@ -30,6 +37,9 @@
             {{ overwrite_keyed_rows(target_relation, sql) }}
         {%- endif -%}
     {% endcall %}
+    {%- if staged_relation is not none -%}
+        {%- do adapter.drop_relation(staged_relation) -%}
+    {%- endif -%}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, false)) -%}
     {{ run_hooks(post_hooks) }}
 
@@ -109,13 +119,16 @@
 {% endmacro %}
 
 
-{% macro merge_keyed_rows(target_relation, changes) %}
-    {%- set keys = config.require('unique_key') -%}
+{% macro merge_keyed_rows(target_relation, changes, bounds=[]) %}
+    {%- set conditions = [] -%}
+    {%- for key in config.require('unique_key') -%}
+        {%- do conditions.append('target.' ~ key ~ ' = source.' ~ key) -%}
+    {%- endfor %}
     merge into {{ target_relation }} as target
     using (
         {{ changes }}
     ) as source
-    on {% for key in keys %}target.{{ key }} = source.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+    on {{ (conditions + bounds) | join(' and ') }}
     when matched and source.is_deleted then delete
     when matched and {{ keyed_rows_differ('target', 'source') }} then update set
         {%- for column in model.columns %}

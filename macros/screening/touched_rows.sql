@@ -1,12 +1,12 @@
 {#-
     The rows, screened by earlier runs, that have to be screened again: every copy of an id that came anew, or
     of which one copy has a reason that the reference data no longer agrees with. Gives a query of
-    (source_file, source_row, earlier_reason).
+    (source_file, source_row, batch_id, trade_key, earlier_reason).
 
     before      what screened_trades held before this run
-    new_keys    the CTE with the trade_key of each row that came anew
+    taken       the last batch that it had taken in
 -#}
-{% macro touched_rows(before, new_keys) %}
+{% macro touched_rows(before, taken) %}
     with withdrawn_files as (
         select source_file as withdrawn_file
         from {{ source('bronze', 'withdrawn_files') }}
@@ -21,7 +21,9 @@
     ),
 
     touched_keys as (
-        select trade_key from {{ new_keys }}
+        select {{ trade_key(trimmed('trade_id')) }} as trade_key
+        from {{ source('bronze', 'trades') }}
+        where batch_id > {{ taken }}
         union
         select before.trade_key
         from {{ before }} as before
@@ -39,9 +41,34 @@
         where
             known_names.name is not null
             or (withdrawn_files.withdrawn_file is not null) != coalesce(before.reason = 'withdrawn', false)
+    ),
+
+    buckets as (
+        select distinct {{ key_bucket('trade_key') }} as bucket
+        from touched_keys
+    ),
+
+    nearby as (
+        select /*+ broadcast(buckets) */ source_file, source_row, batch_id, trade_key, reason
+        from {{ before }} as before
+        left semi join buckets on {{ key_bucket('before.trade_key') }} = buckets.bucket
     )
 
-    select before.source_file, before.source_row, before.reason as earlier_reason
-    from {{ before }} as before
-    left semi join touched_keys on before.trade_key = touched_keys.trade_key
+    select nearby.source_file, nearby.source_row, nearby.batch_id, nearby.trade_key, nearby.reason as earlier_reason
+    from nearby
+    left semi join touched_keys on nearby.trade_key = touched_keys.trade_key
+{% endmacro %}
+
+
+{#-
+    The first and the last batch that touched rows lie in, by which the files of other batches are skipped; none if
+    no row is touched, which is nearly always so.
+-#}
+{% macro touched_batches(before, taken) %}
+    {%- set query = 'select min(batch_id), max(batch_id) from (' ~ touched_rows(before, taken) ~ ')' -%}
+    {%- if execute and taken > 0 -%}
+        {%- set found = run_query(query).rows[0] -%}
+        {{ return([found[0] | int, found[1] | int] if found[0] is not none else none) }}
+    {%- endif -%}
+    {{ return(none) }}
 {% endmacro %}

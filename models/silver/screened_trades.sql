@@ -2,68 +2,54 @@
 {{ config(
     unique_key=['source_file', 'source_row'], returns='changes', lineage_columns=['revision'], on_schema_change='fail',
     liquid_clustered_by=['traded_at'],
+    tblproperties={'delta.dataSkippingStatsColumns': 'source_file,source_row,traded_at,batch_id,revision'},
 ) }}
 
-{% set payload = ['traded_at', 'price', 'volume', 'symbol', 'exchange', 'trade_type', 'user_id'] -%}
+{% set taken = taken_in('batch_id') -%}
+{% set touched = touched_batches(this, taken) -%}
 
 with trades as (
     select * from {{ ref('normalised_trades') }}
 ),
 
 new_trades as (
-    select *, 'new' as earlier_reason from trades
-    where batch_id > (select coalesce(max(batch_id), 0) from {{ earlier(this) }})
+    select *, 'new' as earlier_reason
+    from trades
+    where batch_id > {{ taken }}
 ),
 
 new_keys as (
     select {{ trade_key(trimmed('trade_id')) }} as trade_key
     from {{ source('bronze', 'trades') }}
-    where batch_id > (select coalesce(max(batch_id), 0) from {{ earlier(this) }})
+    where batch_id > {{ taken }}
 ),
 
+{% if touched -%}
 touched_before as (
-    {{ touched_rows(earlier(this), 'new_keys') }}
+    {{ touched_rows(this, taken) }}
 ),
 
-candidates as (
-    select * from new_trades
-    union all
+touched_trades as (
     select trades.*, touched_before.earlier_reason
     from trades
     inner join touched_before
         on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
+    where trades.batch_id between {{ touched[0] }} and {{ touched[1] }}
 ),
 
--- Rows that break a rule by themselves compete with nobody: each kind of reason is a contest of its own.
-ranked as (
-    select
-        *,
-        struct({{ payload | join(', ') }}) as payload,
-        first_value(struct({{ payload | join(', ') }})) over kept_first as kept_payload,
-        row_number() over kept_first as place
-    from candidates
-    window kept_first as (
-        partition by trade_key, trade_id, reason
-        order by
-            {% for column in payload %}{{ column }} nulls last, {% endfor %}
-            {% for column in raw_columns() %}raw_{{ column }} nulls last, {% endfor %}source_file, source_row
-    )
+{% endif -%}
+candidates as (
+    select * from new_trades
+    {{- ' union all select * from touched_trades' if touched }}
+),
+
+keys as (
+    select trade_key from new_keys
+    {{- ' union all select trade_key from touched_before' if touched }}
 ),
 
 screened as (
-    select
-        * except (reason),
-        case
-            when reason is not null then reason
-            when place = 1 then null
-            when payload = kept_payload then 'duplicate'
-            else 'conflicting_duplicate'
-        end as reason
-    from ranked
-),
-
-next_revision as (
-    select coalesce(max(revision), 0) + 1 as revision from {{ this }}
+    {{ contest('candidates', 'keys') }}
 ),
 
 final as (
@@ -73,9 +59,8 @@ final as (
         traded_at, cast(traded_at as date) as trade_date, user_id, reason,
         {% for column in raw_columns() %}if(reason is null, null, raw_{{ column }}) as raw_{{ column }}, {% endfor %}
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, trade_key,
-        next_revision.revision, false as is_deleted
+        cast({{ highest('revision') + 1 }} as bigint) as revision, false as is_deleted
     from screened
-    cross join next_revision
     where reason is distinct from earlier_reason
 )
 
