@@ -67,7 +67,7 @@ class Target:
         self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(quoted, self.table.key))
         self.columns: dict[str, tuple[str, int]] = {}
         self.added: dict[str, str] = {}
-        self.created = self.differs = False
+        self.created = self.loaded = self.differs = False
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -145,13 +145,31 @@ class Target:
         self.published.rows_total, self.published.checksum = last[2], int(last[3])
         return True
 
+    def load(self) -> None:
+        """Copy the lake's rows straight into the table if it is empty: all of them are new."""
+        if self.plan or self.added or self._one(f"select exists (select from {self.sql_name})")[0]:
+            return
+        try:
+            with self.connection.transaction():
+                self._copy(self.sql_name)
+        except psycopg.IntegrityError:
+            # By way of a temporary table it is found out which rows are wrong, and told.
+            self.published.rows_total = self.published.checksum = 0
+        else:
+            self.loaded, self.published.rows_inserted = True, self.published.rows_total
+
     def stage(self) -> None:
-        """Copy the lake's rows into a temporary table, counting and summing what is sent."""
-        names = list(self.columns)
+        """Copy the lake's rows into a temporary table."""
         definition = ", ".join(f"{quoted(name)} {type_name}" for name, (type_name, _) in self.columns.items())
         self.connection.execute(f"create table {self.staged} ({definition}) on commit drop")
+        self._copy(self.staged)
+        self.connection.execute(f"analyze {self.staged}")
+
+    def _copy(self, into: str) -> None:
+        """Send the lake's rows, counting and summing what is sent."""
+        names = list(self.columns)
         oids = [oid for _, oid in self.columns.values()]
-        with self.connection.cursor().copy(f"copy {self.staged} from stdin (format binary)") as copy:
+        with self.connection.cursor().copy(f"copy {into} ({listed(names)}) from stdin (format binary)") as copy:
             copy.write(postgres_binary.HEADER)
             for chunk in self.source.chunks(names):
                 for rows in postgres_binary.encode(chunk, oids):
@@ -159,7 +177,6 @@ class Target:
                     self.published.rows_total += rows.count
                     self.published.checksum += rows.checksum
             copy.write(postgres_binary.TRAILER)
-        self.connection.execute(f"analyze {self.staged}")
 
     def refuse(self) -> None:
         """Refuse null and repeated keys, with examples, and a shrink that looks like an accident."""

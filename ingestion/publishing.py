@@ -1,8 +1,8 @@
 """Publish gold tables to Postgres: all in one transaction, only what differs, compared before it counts.
 
 The sync model declares what is published. A table travels by COPY into a temporary one, at most ``CHUNK_ROWS``
-rows in memory; the difference is applied; then row count and checksum must be those of the lake, or
-nothing has happened. published_table.py is what happens to one table.
+rows in memory, and the difference is applied; an empty table is filled at once. Then row count and checksum must be
+those of the lake, or nothing has happened. published_table.py is what happens to one table.
 """
 
 from __future__ import annotations
@@ -206,12 +206,15 @@ class Run:
         _each(targets, Target.create, Target.compare_columns)
         ordered = by_foreign_key(connection, targets)
         reading = [target for target in ordered if not target.unchanged()]
-        _each(reading, Target.stage, Target.refuse, lambda target: target.guard(self.max_shrink), Target.compare)
+        _each(reading, Target.load)
+        staging = [target for target in reading if not target.loaded]
+        _each(staging, Target.stage, Target.refuse, lambda target: target.guard(self.max_shrink), Target.compare)
         if not self.plan:
-            writing = [target for target in reading if target.differs]
+            writing = [target for target in staging if target.differs]
             _each(writing, Target.add_columns)
             _each(writing[::-1], Target.delete)
-            _each(writing, Target.upsert, Target.verify)
+            _each(writing, Target.upsert)
+            _each([target for target in reading if target.loaded or target.differs], Target.verify)
             _each(targets, Target.record)
             connection.commit()
         return [target.published for target in targets]

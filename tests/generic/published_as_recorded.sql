@@ -1,6 +1,6 @@
 {#-
-    Parity, in Postgres: one row if the table's row count and checksum are not those of its last sync, which were
-    the lake's, or if it was never published.
+    Parity, in Postgres: of the sync's log, a row for each published table whose row count or checksum is not that of
+    its last sync, which was the lake's; one row if nothing was ever published.
 -#}
 {% test published_as_recorded(model) %}
 
@@ -8,24 +8,25 @@ with
 
 recorded as (
 
-    select rows_total, checksum
-    from {{ source('crypto', 'sync_runs') }}
-    where table_name = '{{ model.identifier }}'
-    order by finished_at desc
-    limit 1
+    select distinct on (table_name) table_name, rows_total, checksum
+    from {{ model }}
+    order by table_name, finished_at desc
 
 ),
 
-found as (
+compared as (
 
-    select row_count, checksum
-    from crypto.fingerprint('{{ model.schema }}.{{ model.identifier }}')
+    select recorded.table_name, recorded.rows_total, found.row_count, recorded.checksum, found.checksum as found_checksum
+    from recorded
+    cross join lateral crypto.fingerprint(format('crypto.%I', recorded.table_name)::regclass) as found
 
 )
 
-select found.row_count, found.checksum, recorded.rows_total, recorded.checksum as recorded_checksum
-from found
-left join recorded on found.row_count = recorded.rows_total and found.checksum = recorded.checksum
-where recorded.rows_total is null
+select table_name, rows_total, row_count, checksum, found_checksum
+from compared
+where rows_total <> row_count or checksum <> found_checksum
+union all
+select 'nothing was ever published', 0, 0, 0, 0
+where not exists (select from recorded)
 
 {% endtest %}

@@ -18,6 +18,8 @@ RUN_ELSEWHERE = {
     "make run": "first_run",
     "make test": "pytest",
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
+    ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
+    ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
     ".venv/bin/dbt run-operation optimize_tables": "test_maintenance_joins_files_and_changes_no_row",
     ".venv/bin/dbt build": "test_dbt_build_runs_every_node_and_unit_test",

@@ -1,6 +1,8 @@
 """The migrations: complete, re-runnable, safe at once, and needless of rights when there is nothing to do."""
 
 import threading
+import uuid
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -84,6 +86,41 @@ def test_a_user_who_may_not_create_roles_gets_the_tables(database):
         assert migrate.migrate(connection) == list(migrate.files())
     owners = rows(user, "select distinct tableowner from pg_tables where schemaname = 'crypto'")
     assert owners == [(user.postgres.user,)]
+
+
+def test_the_owner_role_changes_the_schema(migrated):
+    owner = login(migrated, "crypto_owner")
+    with postgres.connect(owner) as connection:
+        connection.execute("insert into crypto.symbols values ('DOT', 'Polkadot', 'smart contracts')")
+        connection.execute("create index by_close on crypto.daily_metrics (close)")
+        connection.execute("select crypto.create_table('mine', '{x}', '{text}', '{x}', 'Mine.')")
+    assert rows(owner, "select tableowner from pg_tables where tablename = 'mine'") == [("crypto_owner",)]
+    owners = "select distinct tableowner from pg_tables where schemaname = 'crypto'"
+    assert rows(owner, owners) == [("crypto_owner",)]
+
+
+def test_a_user_as_clouds_give_them_sets_everything_up(database):
+    """No superuser, who may create roles and owns the database, as the first user of Amazon RDS."""
+    name, owner = f"master_{uuid.uuid4().hex[:12]}", database.postgres.user
+    with postgres.connect(database, autocommit=True) as connection:
+        connection.execute(f"create role {name} login createrole createdb nosuperuser password 'test'")
+        # A role of another database's set-up, which this user may use.
+        for role in ("crypto_owner", "crypto_sync", "crypto_reader"):
+            if connection.execute("select to_regrole(%s)", [role]).fetchone() == (None,):
+                connection.execute(f"create role {role} nologin")
+        connection.execute(f"grant crypto_owner to {name} with admin option")
+        connection.execute(f"alter database {database.postgres.name} owner to {name}")
+    master = replace(database, postgres=replace(database.postgres, user=name, password="test"))
+    try:
+        with postgres.connect(master) as connection:
+            assert migrate.migrate(connection) == list(migrate.files())
+        assert rows(master, "select distinct tableowner from pg_tables where schemaname = 'crypto'") == [
+            ("crypto_owner",)
+        ]
+        assert rows(master, "select has_table_privilege('crypto_sync', 'crypto.daily_metrics', 'delete')") == [(True,)]
+    finally:
+        with postgres.connect(database, autocommit=True) as connection:
+            connection.execute(f"alter database {database.postgres.name} owner to {owner}")
 
 
 @pytest.mark.parametrize(
