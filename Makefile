@@ -30,6 +30,8 @@ check-infra: .venv-infra/ready ## Terraform and workflows: format, the providers
 
 lint: .venv/ready-dev ## every rule: Python, SQL, house rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar models macros tests/singular tests/generic
+	$(BIN)/python tests/python/house_rules.py
 
 format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -4,6 +4,7 @@
     Weights grow without end, so the series is cut in blocks: short enough that weights stay below 1e280 (-ln(q) is at
     most alpha / q), long enough that what lies three blocks back has faded below 1e-200. A block starts from what the
     two before it carry over. Lengths come in few steps, so that different means share blocks and Spark's sorting.
+    Source: the sum of a geometric series, written out; TA-Lib's recursion gives the same.
     `first` is the bar at which `column` has its first value; `bar` numbers the bars from 1.
     First bar: first + bars - 1. Zero is a value like others; flat gives that value; null gives null ever after, as
     the recursion would; a gap is not seen, bars are counted; a single row gives null, unless bars = 1.

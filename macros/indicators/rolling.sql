@@ -1,7 +1,8 @@
 {#
     An aggregate over the last `bars` bars, this one included.
-    First bar: `bars`. Null while fewer values than that are in the window: before the first bar, and for the
-    `bars` bars from a null on. It counts bars, not time. A single row gives null, unless bars = 1.
+    Source: the definition. First bar: `bars`.
+    Zero and flat are what the aggregate makes of them; null gives null for `bars` bars; a gap is not seen: it counts
+    bars, not time; a single row gives null, unless bars = 1.
 #}
 {% macro rolling(aggregate, column, bars, partition='symbol', bar='bars_seen') -%}
     {%- set window -%}

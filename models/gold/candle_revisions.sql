@@ -28,7 +28,9 @@ listed as (
         symbol, window_start, _commit_version, _commit_timestamp, _change_type,
         stack(
             {{ values | length }}
-            {%- for value in values %}, '{{ value }}', cast({{ value }} as string){% endfor %}
+            {%- for value in values %},
+            '{{ value }}', cast({{ value }} as string)
+            {%- endfor %}
         ) as (column_name, value)
     from changes
     where _change_type in ('update_preimage', 'update_postimage', 'delete')
@@ -47,11 +49,11 @@ paired as (
 
 final as (
     select
-        symbol, window_start, column_name, old_value, new_value, revised_at, newest_batch.batch_id,
-        candle_version, false as is_deleted
+        paired.symbol, paired.window_start, paired.column_name, paired.old_value, paired.new_value,
+        paired.revised_at, newest_batch.batch_id, paired.candle_version, false as is_deleted
     from paired
     cross join newest_batch
-    where old_value is distinct from new_value
+    where paired.old_value is distinct from paired.new_value
 )
 
 select * from final

@@ -4,7 +4,6 @@
         unique_key=['symbol', 'window_start'],
         returns='changes',
         lineage_columns=['revision'],
-        on_schema_change='fail',
     )
 }}
 

@@ -3,7 +3,7 @@
 
 with trades as (
     select
-        trade_id, symbol, exchange, trade_type, price, volume, `timestamp`, user_id,
+        trade_id, symbol, exchange, trade_type, price, volume, timestamp, user_id,
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id
     from {{ source('bronze', 'trades') }}
 ),
@@ -32,10 +32,12 @@ normalised as (
         upper({{ trimmed('trades.trade_type') }}) as trade_type,
         try_cast(trades.price as decimal(18, 8)) as price,
         try_cast(trades.volume as decimal(18, 8)) as volume,
-        trades.`timestamp` as traded_at,
+        trades.timestamp as traded_at,
         {{ trimmed('trades.user_id') }} as user_id,
         withdrawn_files.withdrawn_file,
-        {% for column in raw_columns() %}trades.{{ column }} as raw_{{ column }},{{ ' ' if not loop.last }}{% endfor %}
+        {% for column in raw_columns() -%}
+        trades.{{ column }} as raw_{{ column }},
+        {% endfor -%}
         trades.source_file, trades.source_row, trades.file_modified_at, trades.ingestion_timestamp, trades.batch_id
     from trades
     left join symbols on upper({{ trimmed('trades.symbol') }}) = symbols.symbol_key

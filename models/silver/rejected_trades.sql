@@ -1,16 +1,12 @@
 -- Grain: one row per row of bronze.trades that does not count.
 {{ config(materialized='view', contract={'enforced': false}) }}
 
-with screened_trades as (
+with rejected_trades as (
     select
-        {% for column in raw_columns() %}raw_{{ column }} as {{ column }}, {% endfor %}
+        raw_trade_id as trade_id, raw_symbol as symbol, raw_price as price, raw_volume as volume,
+        raw_trade_type as trade_type, raw_exchange as exchange, raw_timestamp as timestamp, raw_user_id as user_id,
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, reason
     from {{ ref('screened_trades') }}
-),
-
-rejected_trades as (
-    select *
-    from screened_trades
     where reason is not null
 )
 

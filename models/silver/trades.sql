@@ -1,16 +1,11 @@
 -- Grain: one row per trade that counts.
 {{ config(materialized='view', contract={'enforced': false}) }}
 
-with screened_trades as (
+with trades as (
     select
         trade_id, symbol, exchange, trade_type, price, volume, quote_volume, traded_at, trade_date, user_id,
-        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, reason
+        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id
     from {{ ref('screened_trades') }}
-),
-
-trades as (
-    select * except (reason)
-    from screened_trades
     where reason is null
 )
 

@@ -5,16 +5,16 @@ with days as (
     select
         symbol, metric_date, close, macd,
         {% for name in averages -%}
-        {{ name }},
-        lag({{ name }}) over (partition by symbol order by metric_date) as previous_{{ name }}{{ ',' if not loop.last }}
-        {% endfor %}
+        lag({{ name }}) over (partition by symbol order by metric_date) as previous_{{ name }},
+        {% endfor -%}
+        {{ averages | join(', ') }}
     from {{ ref('trading_indicators') }}
 )
 
 select *
 from days
 where
-    {% for name, (value, bars) in averages.items() -%}
-    abs({{ name }} - previous_{{ name }} - 2 / {{ bars + 1 }}d * ({{ value }} - previous_{{ name }})) > 1e-12 * close
-    {{ 'or' if not loop.last }}
-    {% endfor %}
+    false
+    {%- for name, (value, bars) in averages.items() %}
+    or abs({{ name }} - previous_{{ name }} - 2 / {{ bars + 1 }}d * ({{ value }} - previous_{{ name }})) > 1e-12 * close
+    {%- endfor %}

@@ -24,6 +24,6 @@ unexplained as (
     select * from pairs
 )
 
-select 'missing' as found, * from missing
+select symbol_a, symbol_b, metric_date, 'missing' as problem from missing
 union all
-select 'unexplained' as found, * from unexplained
+select symbol_a, symbol_b, metric_date, 'unexplained' as problem from unexplained

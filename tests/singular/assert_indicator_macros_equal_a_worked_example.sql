@@ -4,25 +4,27 @@
     'vwap_2', 'volatility_2', 'drawdown'] %}
 
 with given as (
-    select *
-    from values
+    select given.*
+    from (
+        values
         ('A', 1, 2d, 0d, 1d, cast(1 as decimal(28, 8)), cast(1 as decimal(38, 16))),
         ('A', 2, 2d, 1d, 2d, 0, 0),
         ('A', 3, 4d, 3d, 3d, 1, 3),
         ('A', 4, 3d, 2d, 2d, 0, 0),
         ('A', 5, 4d, 4d, 4d, 0, 0)
-        as given (symbol, bars_seen, high, low, close, volume, quote_volume)
+    ) as given (symbol, bars_seen, high, low, close, volume, quote_volume)
 ),
 
 wanted as (
-    select *
-    from values
+    select wanted.*
+    from (
+        values
         (1, null, null, null, null, null, null, null, 2, null, null, null, 0),
         (2, null, null, 3 / 2d, null, null, null, null, 1, 3 / 2d, 1, null, 0),
         (3, 2, 2, 9 / 4d, 100, 1 / 2d, null, 2 + 2 * sqrt(2 / 3d), 2, 7 / 4d, 3, ln(4 / 3d), 0),
         (4, 7 / 3d, 2, 17 / 8d, 50, 1 / 6d, 1 / 3d, 7 / 3d + 2 * sqrt(2 / 9d), 1, 11 / 8d, 3, ln(9 / 4d), -1 / 3d),
         (5, 3, 3, 49 / 16d, 250 / 3d, 7 / 18d, 10 / 27d, 3 + 2 * sqrt(2 / 3d), 2, 27 / 16d, null, ln(3d), 0)
-        as wanted (bars_seen, {{ names | join(', ') }})
+    ) as wanted (bars_seen, {{ names | join(', ') }})
 ),
 
 changes as (
@@ -62,8 +64,10 @@ compared as (
             ', '
             {%- for name in names %},
             case
-                when not coalesce(abs(found.{{ name }} - wanted.{{ name }}) < 1e-12, false)
-                    and coalesce(found.{{ name }}, wanted.{{ name }}) is not null then '{{ name }}'
+                when
+                    not coalesce(abs(found.{{ name }} - wanted.{{ name }}) < 1e-12, false)
+                    and coalesce(found.{{ name }}, wanted.{{ name }}) is not null
+                    then '{{ name }}'
             end
             {%- endfor %}
         ) as different
@@ -71,4 +75,5 @@ compared as (
     left join found on wanted.bars_seen = found.bars_seen
 )
 
-select * from compared where different <> ''
+select * from compared
+where different <> ''

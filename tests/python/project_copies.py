@@ -1,0 +1,38 @@
+"""Copies of the dbt project that a test may change, parse and build."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion")
+FILES = ("dbt_project.yml", "selectors.yml", "profiles.yml.example", "CONTRIBUTING.md", "pyproject.toml")
+
+
+def copied(folder: Path) -> Path:
+    """Copy into the folder what dbt, and who edits it, needs of the project."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in FILES:
+        if (PROJECT / file).exists():
+            shutil.copy(PROJECT / file, folder / file)
+    shutil.copy(PROJECT / "profiles.yml.example", folder / "profiles.yml")
+    return folder
+
+
+@contextmanager
+def edited(folder: Path, path: str, old: str | None, new: str) -> Iterator[None]:
+    """Replace the old text of a file, or write a new file, until the block ends."""
+    file = folder / path
+    before = file.read_text() if file.exists() else None
+    if old is None:
+        file.write_text(new)
+    else:
+        assert before is not None and before.count(old) == 1, f"{path} does not hold {old!r} once"
+        file.write_text(before.replace(old, new))
+    try:
+        yield
+    finally:
+        file.unlink() if before is None else file.write_text(before)
