@@ -17,8 +17,8 @@
     {%- set everything = config.get('returns', 'all') == 'all' or should_full_refresh() -%}
 
     {{ run_hooks(pre_hooks) }}
-    {%- set is_new = prepare_keyed_table(target_relation, existing_relation, everything) -%}
     {{ get_assert_columns_equivalent(sql) if config.get('returns', 'all') == 'all' }}
+    {%- set is_new = prepare_keyed_table(target_relation, existing_relation, everything) -%}
     {%- set staged_relation = none -%}
     {%- if config.get('liquid_clustered_by') and not is_new and not everything -%}
         {%- set staged_relation = stage_keyed_rows(target_relation, sql) -%}

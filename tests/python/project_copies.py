@@ -7,7 +7,15 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion")
-FILES = ("dbt_project.yml", "selectors.yml", "profiles.yml.example", "CONTRIBUTING.md", "pyproject.toml")
+FILES = (
+    "dbt_project.yml",
+    "selectors.yml",
+    "profiles.yml.example",
+    "CONTRIBUTING.md",
+    "pyproject.toml",
+    ".sqlfluff",
+    ".sqlfluffignore",
+)
 
 
 def copied(folder: Path) -> Path:
