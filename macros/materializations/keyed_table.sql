@@ -40,6 +40,7 @@
     {%- if staged_relation is not none -%}
         {%- do adapter.drop_relation(staged_relation) -%}
     {%- endif -%}
+    {{ update_comments(target_relation) if not is_new }}
     {%- do apply_grants(target_relation, config.get('grants'), should_revoke(existing_relation, false)) -%}
     {{ run_hooks(post_hooks) }}
 

@@ -251,15 +251,16 @@ def layers(project: Project) -> Iterator[tuple[str, str]]:
 
 @rule
 def materialized(project: Project) -> Iterator[tuple[str, str]]:
-    """The folder decides how a model is kept; silver may have views. What is merged says what a new column does."""
+    """The folder decides how a model is kept, silver's views aside. What is merged says what a new column does."""
     folders = yaml.safe_load((project.folder / "dbt_project.yml").read_text())["models"]["crypto"]
     for model in project.models:
-        usual = folders[layer(model)]["+materialized"]
+        config, usual = model["config"], folders[layer(model)].get("+materialized", "incremental")
         beside = (project.folder / model["original_file_path"]).with_suffix(".yml")
-        own = re.findall(r"\bmaterialized\b", without_comments(project.text(model)) + beside.read_text())
-        config = model["config"]
-        if own and (layer(model), config["materialized"]) != ("silver", "view"):
-            yield model["name"], f"sets materialized, which its folder does ({usual})"
+        own = re.search(r"\bmaterialized\b", without_comments(project.text(model)) + beside.read_text())
+        # A Python model has to say it: dbt makes it a table, whatever its folder says.
+        allowed = {usual, "view"} if layer(model) == "silver" else {usual}
+        if config["materialized"] not in allowed or (own and usual == config["materialized"] != "incremental"):
+            yield model["name"], f"is {config['materialized']} by its own config; its folder says {usual}"
         if config["materialized"] in ("keyed_table", "incremental"):
             kind = config.get("returns", "all") if config["materialized"] == "keyed_table" else "incremental"
             wanted = {"all": "sync_all_columns", "changes": "fail", "incremental": "append_new_columns"}[kind]
