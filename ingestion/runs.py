@@ -147,6 +147,9 @@ class Progress:
             return
         node, result = event.data.node_info, event.data.run_result
         kind = node.resource_type
+        # An exposure stands for those who read; there is nothing to build.
+        if kind == "exposure":
+            return
         if result.status in ("success", "pass", "warn"):
             self.passed[kind] = self.passed.get(kind, 0) + 1
             if kind != "test":

@@ -255,12 +255,14 @@ def materialized(project: Project) -> Iterator[tuple[str, str]]:
     folders = yaml.safe_load((project.folder / "dbt_project.yml").read_text())["models"]["crypto"]
     for model in project.models:
         config, usual = model["config"], folders[layer(model)].get("+materialized", "incremental")
+        special = (layer(model), config["materialized"]) == ("silver", "view")
         beside = (project.folder / model["original_file_path"]).with_suffix(".yml")
-        own = re.search(r"\bmaterialized\b", without_comments(project.text(model)) + beside.read_text())
+        said = re.search(r"\bmaterialized\b", without_comments(project.text(model)) + beside.read_text())
+        if config["materialized"] != usual and not special:
+            yield model["name"], f"is {config['materialized']}; its folder says {usual}"
         # A Python model has to say it: dbt makes it a table, whatever its folder says.
-        allowed = {usual, "view"} if layer(model) == "silver" else {usual}
-        if config["materialized"] not in allowed or (own and usual == config["materialized"] != "incremental"):
-            yield model["name"], f"is {config['materialized']} by its own config; its folder says {usual}"
+        elif said and not special and model["language"] == "sql":
+            yield model["name"], "says what its folder says already"
         if config["materialized"] in ("keyed_table", "incremental"):
             kind = config.get("returns", "all") if config["materialized"] == "keyed_table" else "incremental"
             wanted = {"all": "sync_all_columns", "changes": "fail", "incremental": "append_new_columns"}[kind]

@@ -106,3 +106,34 @@ def test_a_broken_contract_fails_before_the_table_is_touched(copy, spark, first_
         said = runner(engine_settings.home)(copy, "! .venv/bin/dbt run -s market_overview")
     assert "This model has an enforced contract that failed" in said
     assert spark.sql(history).count() == before and spark.table("gold.market_overview").count() == 5
+
+
+@pytest.mark.long
+def test_a_changed_description_reaches_the_table_in_one_commit(copy, spark, first_run, engine_settings):
+    def commits():
+        history = spark.sql("describe history gold.market_overview").sort("version").collect()
+        return [row.operation for row in history]
+
+    def comments():
+        return {row.col_name: row.comment for row in spark.sql("describe table gold.market_overview").collect()}
+
+    def build():
+        before = commits()
+        runner(engine_settings.home)(copy, ".venv/bin/dbt run -s market_overview")
+        return commits()[len(before) :]
+
+    build()
+    assert build() == []
+    kept = comments()
+    with (
+        edited(copy, f"{OVERVIEW}.yml", "Close of that day in USD.", "The day's last price, a \\ aside, in USD."),
+        edited(copy, f"{OVERVIEW}.yml", "Category of the asset in the reference.", "Kind of the asset."),
+    ):
+        assert build() == ["CHANGE COLUMNS"]
+        new = {"close": "The day's last price, a \\ aside, in USD.", "category": "Kind of the asset."}
+        assert comments() == kept | new
+        assert build() == []
+    with edited(copy, f"{OVERVIEW}.yml", "The whole market on one page", "The market on one page"):
+        assert sorted(build()) == ["CHANGE COLUMNS", "SET TBLPROPERTIES"]
+    build()
+    assert comments() == kept

@@ -21,6 +21,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
+    ".venv/bin/python -m benchmarks.indicators": "test_indicators_take_linear_time_and_equal_talib",
     ".venv/bin/dbt run-operation optimize_tables": "test_maintenance_joins_files_and_changes_no_row",
     ".venv/bin/dbt build": "test_dbt_build_runs_every_node_and_unit_test",
     ".venv/bin/dbt show -s daily_metrics": "test_plain_dbt_commands_work_without_a_word_about_settings",
