@@ -101,8 +101,8 @@ CASES = {
     ),
     "a model that nobody owns": (
         "dbt_project.yml",
-        "            +schema: sync\n            +group: analytics\n",
-        "            +schema: sync\n",
+        "            +schema: reading\n            +group: analytics\n",
+        "            +schema: reading\n",
         {"owned"},
     ),
     "a published model that is no exposure": (
