@@ -1,6 +1,6 @@
 -- Grain: one row per row of bronze.trades.
 {{ config(
-    unique_key=['source_file', 'source_row'], returns='changes', lineage_columns=['revision'], on_schema_change='fail',
+    unique_key=['source_file', 'source_row'], returns='changes', lineage_columns=['revision'],
     liquid_clustered_by=['traded_at'],
     tblproperties={'delta.dataSkippingStatsColumns': 'source_file,source_row,traded_at,batch_id,revision'},
 ) }}
@@ -9,7 +9,11 @@
 {% set touched = touched_batches(this, taken) -%}
 
 with trades as (
-    select * from {{ ref('normalised_trades') }}
+    select
+        trade_id, symbol, exchange, trade_type, price, volume, traded_at, user_id, reason, trade_key,
+        raw_trade_id, raw_symbol, raw_price, raw_volume, raw_trade_type, raw_exchange, raw_timestamp, raw_user_id,
+        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id
+    from {{ ref('normalised_trades') }}
 ),
 
 new_trades as (
@@ -39,8 +43,8 @@ touched_trades as (
 
 {% endif -%}
 candidates as (
-    select * from new_trades
-    {{- ' union all select * from touched_trades' if touched }}
+    select new_trades.* from new_trades
+    {{- ' union all select touched_trades.* from touched_trades' if touched }}
 ),
 
 keys as (
