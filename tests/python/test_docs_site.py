@@ -8,7 +8,6 @@ from conftest import PROJECT
 
 from ingestion import postgres
 
-
 POSTGRES = ("crypto", "reading")
 
 
