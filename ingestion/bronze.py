@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,8 +113,9 @@ def ingest(
     *,
     schema: str = "bronze",
     zone: landing_zone.LandingZone | None = None,
+    seen: Callable[[str, int], None] | None = None,
 ) -> Landed:
-    """Land all new raw files in ``<schema>.trades`` and say what happened.
+    """Land all new raw files in ``<schema>.trades`` and say what happened; ``seen`` is told each file and its rows.
 
     The files are those of ``zone``, by default the settings' landing zone.
     Creates the bronze tables that are missing; writes nothing if no file is new. Safe to kill at any
@@ -125,7 +126,7 @@ def ingest(
     zone = zone or landing_zone.of(settings)
     listed = {file.path: file for file in zone.files()}
     try:
-        return _ingest(spark, settings, zone, listed, schema=schema)
+        return _ingest(spark, settings, zone, listed, schema=schema, seen=seen)
     except PySparkException as error:
         why = buckets.explain(str(error))
         raise CryptoError(
@@ -182,6 +183,7 @@ def _ingest(
     listed: Mapping[str, RawFile],
     *,
     schema: str,
+    seen: Callable[[str, int], None] | None = None,
 ) -> Landed:
     state = _state(spark, schema, listed)
     waiting = tuple(path for path, file in listed.items() if _is(file, state.rejected.get(path)))
@@ -194,7 +196,7 @@ def _ingest(
         pending = [file for path, file in listed.items() if path not in done]
         batch = Batch(zone, state.last_batch + 1, datetime.now(UTC))
         with _staging_folder(settings) as folder:
-            staged = staging.stage(batch, pending, folder)
+            staged = staging.stage(batch, pending, folder, seen)
             if any(staged.rows.values()):
                 _append(spark, schema, batch, folder, staged.spoiled)
         landed = _enter(spark, schema, batch, staged.rows, listed)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion import costs, engine, migrate, postgres
+from ingestion import alerts, costs, engine, live_view, migrate, postgres
+from ingestion.alerts import Finding
 from ingestion.errors import CryptoError
+from ingestion.live_view import Node, Quiet
 from ingestion.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +50,7 @@ def exclusive(settings: Settings, say: Say) -> Iterator[None]:
         yield
 
 
-def ingest(settings: Settings) -> Landed:
+def ingest(settings: Settings, view: Quiet | None = None) -> Landed:
     """Start both servers at once, bring Postgres up to date, and land files and reference data."""
     from ingestion import bronze, buckets, reference
 
@@ -55,7 +59,7 @@ def ingest(settings: Settings) -> Landed:
         prepared = pool.submit(_prepare_postgres, settings)
         spark = engine.session(settings)
         prepared.result()
-    landed = bronze.ingest(spark, settings)
+    landed = bronze.ingest(spark, settings, seen=view.file if view else None)
     with postgres.connect(settings) as connection:
         reference.copy(spark, connection)
     return landed
@@ -67,65 +71,115 @@ def _prepare_postgres(settings: Settings) -> None:
 
 
 def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False) -> int:
-    """Run the whole; return the exit code, 0 only if all is well."""
+    """Run the whole; return the exit code: 0 only if all is well, 130 if it was interrupted."""
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    say: Say = (lambda text: None) if as_json else console.print
-    with exclusive(settings, say):
-        started = time.monotonic()
-        say(f"Landing zone {settings.landing_zone}")
-        landed = ingest(settings)
-        show_landed(landed, say)
-        build = dbt(
-            settings,
-            ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])],
-            say,
-        )
-        checks = dbt(settings, ["build", "--target", "postgres"], say) if build["ok"] else None
-        summary = {
-            "ok": build["ok"] and (checks is None or checks["ok"]) and checks is not None,
-            "landed": {
-                "batch_id": landed.batch_id,
-                "files": dict(landed.files),
-                "set_aside": {path: why.reason for path, why in landed.set_aside.items()},
-                "waiting": list(landed.waiting),
-                "changed": list(landed.changed),
-            },
-            "rows": count_rows(settings),
-            "rejected": count_rejected(settings),
-            "build": build,
-            "checks": checks,
-            "sync": last_sync(settings),
-            "seconds": round(time.monotonic() - started, 1),
-        }
-    _remember(settings, summary)
+    view = live_view.of(as_json=as_json, console=console)
+    started = time.monotonic()
+    try:
+        with exclusive(settings, view.say), view:
+            summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
+    except KeyboardInterrupt:
+        _interrupt()
+        view.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
+        return 130
+    except CryptoError as error:
+        summary = {"ok": False, "seconds": time.monotonic() - started, "error": str(error)}
+        alerts.send(settings, alerts.message(summary, []), view.say)
+        raise
+    found = findings(settings, summary)
+    if found or not summary["ok"] or summary["over_budget"]:
+        alerts.send(settings, alerts.message(summary, found), view.say)
     if as_json:
         print(json.dumps(summary, default=str))
     else:
-        _show(summary, console)
+        _show(summary, found, settings, console)
     return 0 if summary["ok"] else 1
 
 
-def dbt(settings: Settings, arguments: list[str], say: Say) -> dict[str, Any]:
+def _interrupt() -> None:
+    """End the statements that this process has left at work in the engine, which goes on for others."""
+    if "pyspark.sql" not in sys.modules:
+        return
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession()
+    if spark is not None:
+        with suppress(PySparkException):
+            spark.interruptAll()
+
+
+def _run(settings: Settings, view: Quiet, options: list[str], started: float) -> dict[str, Any]:
+    view.stage("Landing")
+    view.say(f"Landing zone {settings.landing_zone}")
+    landed = ingest(settings, view)
+    show_landed(landed, view.say)
+    view.stage("Building, testing and publishing")
+    build = dbt(settings, ["build", "--exclude-resource-type", "unit_test", *options], view)
+    checks = None
+    if build["ok"]:
+        view.stage("Checking Postgres")
+        checks = dbt(settings, ["build", "--target", "postgres"], view)
+    summary: dict[str, Any] = {
+        "ok": build["ok"] and checks is not None and checks["ok"],
+        "landed": {
+            "batch_id": landed.batch_id,
+            "files": dict(landed.files),
+            "set_aside": {path: why.reason for path, why in landed.set_aside.items()},
+            "waiting": list(landed.waiting),
+            "changed": list(landed.changed),
+        },
+        "rows": count_rows(settings),
+        "rejected": count_rejected(settings),
+        "build": build,
+        "checks": checks,
+        "sync": last_sync(settings),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    cost = costs.price(settings, summary["seconds"])
+    summary |= {"cost": round(cost, 6), "budget": settings.run_budget, "over_budget": costs.over(settings, cost)}
+    summary["ok"] = summary["ok"] and not (summary["over_budget"] and settings.fail_over_budget)
+    _remember(settings, summary)
+    return summary
+
+
+def target_folder(settings: Settings, target: str) -> Path:
+    """Return where dbt writes its artifacts in a run: ``target`` is local or postgres."""
+    return settings.home / "dbt" / target / "target"
+
+
+def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
+    """Return what fails or warns in a run, with owners and the way to look at the rows."""
+    found = alerts.findings(target_folder(settings, "local"))
+    if summary["checks"]:
+        found += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
+    return found
+
+
+def dbt(settings: Settings, arguments: list[str], view: Quiet) -> dict[str, Any]:
     """Run dbt in this process; return what passed and failed. What it writes goes into the data home."""
     from dbt.cli.main import dbtRunner
 
     from ingestion.dbt_command import prepare
 
     prepare(arguments)
-    folder = settings.home / "dbt" / ("postgres" if "postgres" in arguments else "local")
+    folder = target_folder(settings, "postgres" if "postgres" in arguments else "local")
     places = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
-    places += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    progress = Progress(say)
+    places += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
+    progress = Progress(view)
     started = time.monotonic()
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
     result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *places])
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if result.exception is not None:
         raise CryptoError(f"dbt could not start: {str(result.exception).strip().splitlines()[-1]}")
     return {
         "ok": result.success,
         "passed": progress.passed,
+        "warned": progress.warned,
         "failed": progress.failed,
         "skipped": progress.skipped,
         "seconds": round(time.monotonic() - started, 1),
@@ -133,35 +187,44 @@ def dbt(settings: Settings, arguments: list[str], say: Say) -> dict[str, Any]:
 
 
 class Progress:
-    """Follows dbt's events: a line for each model as it is done, and for each test that fails."""
+    """Follows dbt's events: counts how nodes went, and tells the view."""
 
-    def __init__(self, say: Say) -> None:
-        self.say = say
+    def __init__(self, view: Quiet) -> None:
+        self.view = view
         self.passed: dict[str, int] = {}
+        self.warned: list[dict[str, str]] = []
         self.failed: list[dict[str, str]] = []
         self.skipped = 0
 
     def __call__(self, event: Any) -> None:
         """Take one event."""
-        if event.info.name != "NodeFinished":
-            return
-        node, result = event.data.node_info, event.data.run_result
-        kind = node.resource_type
         # An exposure stands for those who read; there is nothing to build.
-        if kind == "exposure":
+        if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
             return
-        if result.status in ("success", "pass", "warn"):
-            self.passed[kind] = self.passed.get(kind, 0) + 1
-            if kind != "test":
-                self.say(f"  {node.node_relation.relation_name or node.node_name} {result.execution_time:.1f} s")
-        elif result.status == "skipped":
+        if event.info.name == "ConcurrencyLine":
+            self.view.nodes(event.data.node_count)
+        elif event.info.name == "NodeStart":
+            self.view.start(self._node(event.data.node_info))
+        elif event.info.name == "NodeFinished":
+            self._finish(self._node(event.data.node_info), event.data.run_result)
+
+    def _node(self, info: Any) -> Node:
+        relation = info.node_relation.relation_name if info.resource_type != "test" else ""
+        return Node(info.resource_type, (relation or info.node_name).replace('"', ""))
+
+    def _finish(self, node: Node, result: Any) -> None:
+        node.status, node.seconds = str(result.status), result.execution_time
+        node.message = alerts.first_line(result.message) or node.status
+        told = {"name": node.name, "kind": node.kind, "message": node.message}
+        if node.status == "skipped":
             self.skipped += 1
+        elif node.status == "warn":
+            self.warned.append(told)
+        elif node.troubled:
+            self.failed.append(told)
         else:
-            # The first line only repeats the name of the node.
-            lines = [line.strip() for line in (result.message or "").splitlines() if line.strip()]
-            message = lines[min(1, len(lines) - 1)] if lines else str(result.status)
-            self.failed.append({"name": node.node_name, "kind": kind, "message": message})
-            self.say(f"  FAILED {kind} {node.node_name}: {message}")
+            self.passed[node.kind] = self.passed.get(node.kind, 0) + 1
+        self.view.finish(node)
 
 
 def count_rows(settings: Settings) -> dict[str, int]:
@@ -214,12 +277,12 @@ def written(inserted: int, updated: int, deleted: int) -> str:
 
 def _remember(settings: Settings, summary: dict[str, Any]) -> None:
     parts = {"build": "local"} | ({"checks": "postgres"} if summary["checks"] else {})
-    artifacts = {part: settings.home / "dbt" / target / "target" / "run_results.json" for part, target in parts.items()}
+    artifacts = {part: target_folder(settings, target) / "run_results.json" for part, target in parts.items()}
     name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     costs.remember(settings, name, summary, artifacts)
 
 
-def _show(summary: dict[str, Any], console: Any) -> None:
+def _show(summary: dict[str, Any], found: list[Finding], settings: Settings, console: Any) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -229,14 +292,25 @@ def _show(summary: dict[str, Any], console: Any) -> None:
         table.add_row(name, f"{rows:,}")
     for reason, rows in sorted(summary["rejected"].items()):
         table.add_row(f"rejected: {reason}", f"{rows:,}")
-    build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": []}
+    build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": [], "warned": []}
     passed = build["passed"].get("test", 0) + checks["passed"].get("test", 0)
     table.add_row("tests passed", f"{passed:,}")
+    table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
     table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
     for row in summary["sync"]:
         changes = written(row["rows_inserted"], row["rows_updated"], row["rows_deleted"])
         table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({changes})")
     table.add_row("seconds", f"{summary['seconds']:.1f}")
+    table.add_row("cost", f"${summary['cost']:.4f}")
     console.print()
     console.print(table)
-    console.print("[green]All is well.[/]" if summary["ok"] else "[red]Something failed; see above.[/]")
+    for one in found:
+        rows = "" if one.rows is None else f", {one.rows:,} rows"
+        console.print(f"{one.status} {one.kind} {one.name}{rows} (owner: {one.owner}); look: {one.look}", markup=False)
+    if summary["over_budget"]:
+        console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
+    if summary["ok"]:
+        console.print("[green]All is well.[/]")
+    else:
+        console.print("[red]Something failed; see above.[/]")
+        console.print(f"Spark's messages are in {engine.log_file(settings)}, dbt's in {settings.home / 'dbt'}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,6 +67,9 @@ class Vanished(Exception):
     """A file went away or was rewritten after it was listed; the next run sees what it became."""
 
 
+Seen = Callable[[str, int], None]
+
+
 @dataclass(frozen=True)
 class Batch:
     """One ingestion run: where the files are, its number, and when it began (UTC)."""
@@ -85,9 +88,10 @@ class Staged:
     spoiled: list[str] = field(default_factory=list)
 
 
-def stage(batch: Batch, files: Sequence[RawFile], folder: Path) -> Staged:
+def stage(batch: Batch, files: Sequence[RawFile], folder: Path, seen: Seen | None = None) -> Staged:
     """Copy ``files`` into Parquet files with SCHEMA in ``folder``, keeping the order of rows within a file.
 
+    ``seen``, if given, is told each file and its rows as it has been copied, by any of the workers.
     A spoiled file broke after some of its rows had been copied: a reader has to leave these out.
     Raises CryptoError when the folder can't be written.
     """
@@ -98,7 +102,7 @@ def stage(batch: Batch, files: Sequence[RawFile], folder: Path) -> Staged:
     try:
         folder.mkdir(parents=True)
         with ThreadPoolExecutor(WORKERS) as pool:
-            for part in pool.map(partial(_copy, batch, folder), range(len(parts)), parts):
+            for part in pool.map(partial(_copy, batch, folder, seen), range(len(parts)), parts):
                 whole.rows.update(part.rows)
                 whole.set_aside.update(part.set_aside)
                 whole.spoiled.extend(part.spoiled)
@@ -109,7 +113,7 @@ def stage(batch: Batch, files: Sequence[RawFile], folder: Path) -> Staged:
     return whole
 
 
-def _copy(batch: Batch, folder: Path, part: int, files: Sequence[RawFile]) -> Staged:
+def _copy(batch: Batch, folder: Path, seen: Seen | None, part: int, files: Sequence[RawFile]) -> Staged:
     """Copy some files into one; small ones share a row group, as ten thousand groups are slow to read."""
     done, waiting = Staged(), list[pa.RecordBatch]()
     with pq.ParquetWriter(folder / f"part-{part}.parquet", SCHEMA, compression="snappy") as writer:
@@ -129,6 +133,8 @@ def _copy(batch: Batch, folder: Path, part: int, files: Sequence[RawFile]) -> St
                         flush()
                         mark, spoils = 0, True
                 done.rows[file.path] = rows
+                if seen:
+                    seen(file.path, rows)
             except SetAside as why:
                 done.set_aside[file.path] = why
             except Vanished:

@@ -83,11 +83,11 @@ def user(engine_settings, spark):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     environment |= empty() | {"CRYPTO_HOME": str(engine_settings.home)}
 
-    def run(*command, fails=False):
+    def run(*command, fails=False, **given):
         done = subprocess.run(
             [Path(sys.prefix) / "bin" / command[0] if command[0] in ("crypto", "dbt") else command[0], *command[1:]],
             cwd=PROJECT,
-            env=environment,
+            env=environment | given,
             capture_output=True,
             text=True,
             check=False,
