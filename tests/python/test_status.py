@@ -1,0 +1,77 @@
+"""`crypto status`: each part of the set-up is checked, what is wrong names its fix, and it is fast."""
+
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import PROJECT, empty
+
+from ingestion import settings as settings_module
+from ingestion import status
+
+CRYPTO = Path(sys.prefix) / "bin" / "crypto"
+
+
+def given(tmp_path, **values):
+    return settings_module.load(empty() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
+
+
+def found(settings, name):
+    (check,) = [check for check in status.checks(settings) if check["check"] == name]
+    return check
+
+
+def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
+    checks = status.checks(given(tmp_path))
+    assert [check["check"] for check in checks] == [
+        "python", "java", "delta", "dbt", "memory", "disk", "ports", "postgres", "s3", "databricks",
+    ]  # fmt: skip
+    assert all(check["ok"] and check["found"] for check in checks), checks
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "fix"),
+    [
+        (
+            "postgres",
+            {"DB_ENDPOINT": "127.0.0.1:1", "DB_NAME": "n", "DB_USER": "u", "DB_PASSWORD": "canary"},
+            "DB_PORT",
+        ),
+        ("s3", {"ANALYTICS_BUCKET": "gold"}, "RAW_BUCKET"),
+        ("databricks", {"DATABRICKS_TOKEN": "canary"}, "DATABRICKS_HOST"),
+        ("databricks", {"DATABRICKS_HOST": "x.cloud.databricks.com"}, "DATABRICKS_HTTP_PATH"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_named(tmp_path, name, values, fix):
+    check = found(given(tmp_path, **values), name)
+    assert not check["ok"] and fix in check["found"] and "canary" not in check["found"]
+
+
+def test_what_the_machine_lacks_is_named_with_its_fix(tmp_path, monkeypatch):
+    settings = given(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1024**3))
+    assert "CRYPTO_HOME" in found(settings, "disk")["found"]
+    monkeypatch.setattr(status, "ENOUGH_MEMORY", 1 << 60)
+    assert "CRYPTO_ENGINE_MEMORY=1g" in found(settings, "memory")["found"]
+    monkeypatch.setattr(status.jars, "java_version", lambda _: 11)
+    assert "make setup" in found(settings, "java")["found"]
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
+    assert "PYTHON=python3.11" in found(settings, "python")["found"]
+
+
+@pytest.mark.parametrize(("arguments", "seconds"), [(("--help",), 0.3), (("status",), 1.0)])
+def test_it_takes_little_time(first_run, engine_settings, arguments, seconds):
+    def measure():
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        home = {"CRYPTO_HOME": str(engine_settings.home)}
+        subprocess.run([CRYPTO, *arguments], cwd=PROJECT, env=empty() | home, check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # The processor's seconds: those on the wall are as long where nothing else runs.
+    assert min(measure() for _ in range(3)) < seconds
