@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ingestion.settings import Settings
 SEND_SECONDS = 10
 FAILING = ("error", "fail", "runtime error", "partial success")
 NOBODY = "nobody"
+HEADING = re.compile(r"(\w+ )?\w*(Error|Exception)( in .*)?:?$")
 # A chat shows so much; the JSON has all of them.
 LISTED = 20
 
@@ -65,9 +67,10 @@ def findings(target: Path, *, option: str = "") -> list[Finding]:
 
 
 def first_line(message: str | None) -> str:
-    """Return the line of a message that says most: dbt's first one only repeats the name of the node."""
+    """Return the line of a message that says most: dbt's first ones only name the kind of error and the node."""
     lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
-    return lines[min(1, len(lines) - 1)] if lines else ""
+    telling = [line for line in lines if not HEADING.match(line)]
+    return (telling or lines or [""])[0]
 
 
 def owner(unique_id: str, manifest: dict[str, Any]) -> str:

@@ -103,6 +103,23 @@ def test_failing_comes_before_warning_each_with_rows_owner_and_where_to_look(tar
     assert found[1].look == ".venv/bin/dbt show --target postgres --select prices_ok"
 
 
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "Runtime Error in model x (a.sql)\n  Runtime Error\n    [TABLE_LOST] It is gone.\n  more",
+            "[TABLE_LOST] It is gone.",
+        ),
+        ("Database Error in test y (b.yml)\n  relation does not exist", "relation does not exist"),
+        ("Got 3 results, configured to fail if != 0", "Got 3 results, configured to fail if != 0"),
+        ("Runtime Error", "Runtime Error"),
+        (None, ""),
+    ],
+)
+def test_the_line_that_says_most_is_taken(message, line):
+    assert alerts.first_line(message) == line
+
+
 def test_the_message_tells_people_and_programs(target):
     summary = {"ok": False, "seconds": 61.2, "cost": 0.05, "budget": 0.01, "over_budget": True}
     alert = alerts.message(summary, alerts.findings(target))
