@@ -35,6 +35,8 @@ def browser(profile):
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=program(), headless=True, args=FLAGS, chromium_sandbox=False
         )
+        # A busy machine is slow, not wrong.
+        context.set_default_timeout(90_000)
         try:
             yield context
         finally:
