@@ -48,7 +48,8 @@ def test_a_second_run_changes_nothing(user, rows):
 def test_plain_dbt_commands_work_without_a_word_about_settings(user, first_run):
     assert "metric_date" in user("dbt", "show", "-s", "daily_metrics")
     user("dbt", "test", "--target", "postgres")
-    user("dbt", "docs", "generate")
+    user("dbt", "docs", "generate", "--static")
+    assert "rsi_14" in (PROJECT / "target" / "static_index.html").read_text()
     catalog = json.loads((PROJECT / "target" / "catalog.json").read_text())
     assert "rsi_14" in catalog["nodes"]["model.crypto.trading_indicators"]["columns"]
 
