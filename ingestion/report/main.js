@@ -51,7 +51,7 @@ byId("theme").addEventListener("click", () => {
   prices.paint();
 });
 
-const release = segments(byId("ranges"), PERIODS, 182, (length) => prices.period(length));
+const release = segments(byId("ranges"), PERIODS, FIRST_PERIOD, (length) => prices.period(length));
 prices.onzoom = release;
 byId("panes").addEventListener("wheel", release, { passive: true });
 for (const overlay of prices.overlays) {

@@ -18,6 +18,8 @@ const OVERLAYS = [
   { name: "VWAP 30", columns: ["vwap_30"] },
   { name: "Bollinger", columns: ["bollinger_upper", "bollinger_lower"], on: true, tone: "--band" },
 ];
+// A phone has room for fewer candles.
+const FIRST_PERIOD = innerWidth < 700 ? 90 : 182;
 const PRICE_NAMES = ["open", "high", "low", "close"];
 const BANDS = { bollinger_upper: "Band above", bollinger_lower: "Band below" };
 const toneOf = (overlay) => overlay.tone ?? `--${overlay.columns[0].replace("_", "-")}`;
@@ -149,7 +151,7 @@ class Prices {
     this.values = values;
     this.days = values.close.map((_, at) => dayAfter(values.first_day, at));
     this.draw();
-    this.period(this.asked ?? 182);
+    this.period(this.asked ?? FIRST_PERIOD);
   }
 
   draw() {
