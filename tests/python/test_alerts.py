@@ -4,7 +4,6 @@ import http.server
 import json
 import shutil
 import threading
-import time
 
 import pytest
 from conftest import PROJECT, empty
@@ -193,8 +192,6 @@ def test_a_run_over_budget_fails_if_so_set_and_alerts(user, first_run, receiver)
     assert "more than its budget" in said and "canary" not in said
     (alert,) = taken
     assert alert["over_budget"] and not alert["ok"] and alert["failing"] == []
-    began = time.monotonic()
     values |= {"CRYPTO_OVER_BUDGET": "warn", "CRYPTO_WEBHOOK_URL": "http://127.0.0.1:9/canary"}
     said = user("crypto", "run", **values)
     assert "All is well." in said and "could not be sent" in said and "canary" not in said
-    assert time.monotonic() - began < 300
