@@ -80,6 +80,8 @@ def test_brackets_in_a_name_are_no_markup():
 @pytest.mark.long
 def test_an_interrupted_run_ends_cleanly_and_the_next_one_is_fine(user, first_run, engine_settings):
     engine = json.loads((engine_settings.home / "engine" / "engine.json").read_text())
+    # A shell starts what runs in the background with Ctrl-C switched off, and a child would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(
         [Path(sys.prefix) / "bin" / "crypto", "run", "--full-refresh"],
         cwd=PROJECT,
@@ -88,11 +90,12 @@ def test_an_interrupted_run_ends_cleanly_and_the_next_one_is_fine(user, first_ru
         stderr=subprocess.PIPE,
         text=True,
     )
+    signal.signal(signal.SIGINT, before)
     # Two models are done, others are at work.
     while "silver.screened_trades" not in run.stdout.readline():
         assert run.poll() is None
     run.send_signal(signal.SIGINT)
-    out, errors = run.communicate(timeout=60)
+    out, errors = run.communicate(timeout=120)
     assert run.returncode == 130 and "Stopped." in out
     assert "Traceback" not in errors and "Aborted" not in errors
     summary = json.loads(user("crypto", "run", "--json").splitlines()[-1])
