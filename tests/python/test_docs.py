@@ -17,6 +17,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 RUN_ELSEWHERE = {
     "make run": "first_run",
     "make test": "pytest",
+    "make test-all": "pytest",
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
     ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
@@ -82,7 +83,7 @@ def test_a_query_works_as_it_stands(page, query, first_run, engine_settings):
 
 @pytest.mark.long
 def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_path):
-    (block,) = [block for _, block in blocks("sh") if "CRYPTO_HOME=" in block]
+    (block,) = [block for page, block in blocks("sh") if "CRYPTO_HOME=" in block and page == "README.md"]
     home = tmp_path / "home"
     shell(re.sub(r"export CRYPTO_HOME=\S+", f"export CRYPTO_HOME='{home}'", block), home)
     found = settings_module.load(empty() | {"CRYPTO_HOME": str(home)}, PROJECT)
@@ -100,3 +101,15 @@ def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_p
         np.testing.assert_allclose(rsi, talib.RSI(close, 14), rtol=1e-9, atol=1e-10)
         assert np.isnan(signal[:33]).all() and not np.isnan(signal[33:]).any()
     shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
+
+
+@pytest.mark.long
+def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
+    tour = [block for page, block in blocks("sh") if page == "tour.md"]
+    assert len(tour) == 7 and all(block.startswith("export CRYPTO_HOME=.lakehouse-tour\n") for block in tour)
+    home = tmp_path / "tour"
+    said = [shell(block.replace(".lakehouse-tour", str(home)), home) for block in tour]
+    assert "All is well." in said[0] and "missing_volume" in said[1]
+    assert "report.html" in said[2] and "old_value" in said[3] and "withdrawn" in said[4]
+    assert said[5].startswith("postgresql://") and "would be +0 ~0 -0" in said[5]
+    assert not home.exists()
