@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ingestion import runs, secret_scope, settings
+from ingestion import live_view, runs, secret_scope, settings
 from ingestion.errors import CryptoError
 
 NEEDED = ("dbt_project.yml", "selectors.yml", "macros", "models", "seeds", "snapshots", "tests")
@@ -57,7 +57,7 @@ def check(project: Path, database: Mapping[str, str]) -> None:
         shutil.copy(project / "profiles.yml.example", copy / "profiles.yml")
         os.environ |= {**database, "CRYPTO_HOME": folder}
         found = settings.load(project=copy)
-        result = runs.dbt(found, ["build", "--target", "postgres"], print)
+        result = runs.dbt(found, ["build", "--target", "postgres"], live_view.of())
     if not result["ok"]:
         names = ", ".join(failure["name"] for failure in result["failed"])
         raise CryptoError(f"What Postgres has does not pass its checks: {names}.")

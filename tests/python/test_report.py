@@ -63,7 +63,7 @@ def tab(chromium, written):
 
 
 def shown(chromium, path, **options):
-    return browser.page(chromium, path.as_uri(), **options)
+    return browser.page(chromium, path.as_uri() if path else "about:blank", **options)
 
 
 def ready(tab):
@@ -238,17 +238,23 @@ def test_fifty_symbols_of_five_years_stay_small_and_fast(chromium, settings):
     fill(settings, symbols, days)
     path = report.write(settings)
     assert path.stat().st_size < 10_000_000
-    times = []
-    for _ in range(3):
-        with shown(chromium, path) as tab:
-            times.append(ready(tab).evaluate("performance.now()"))
-            assert tab.errors == []
-    # What else the machine does can only make it slower.
-    assert min(times) < 2000
+    assert drawing_seconds(chromium, path) < 2
     with shown(chromium, path) as tab:
         ready(tab).select_option("#symbol", "SYM49")
         tab.click("#ranges >> text=All")
         expect(tab.locator("#range")).to_have_text(re.compile(" 1,826 days$"))
+
+
+def drawing_seconds(chromium, path):
+    """Return the processor's seconds until the page was drawn: those of a clock depend on what else runs."""
+    with shown(chromium, None) as tab:
+        session = chromium.new_cdp_session(tab)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        tab.goto(path.as_uri())
+        ready(tab)
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        assert tab.errors == []
+    return metrics["TaskDuration"]
 
 
 def data(symbols, days):

@@ -42,12 +42,14 @@ def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
             {"DB_ENDPOINT": "127.0.0.1:1", "DB_NAME": "n", "DB_USER": "u", "DB_PASSWORD": "canary"},
             "DB_PORT",
         ),
-        ("s3", {"ANALYTICS_BUCKET": "gold"}, "RAW_BUCKET"),
+        ("s3", {"RAW_BUCKET": "raw", "AWS_REGION": "x", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS_ENDPOINT_URL"),
         ("databricks", {"DATABRICKS_TOKEN": "canary"}, "DATABRICKS_HOST"),
         ("databricks", {"DATABRICKS_HOST": "x.cloud.databricks.com"}, "DATABRICKS_HTTP_PATH"),
     ],
 )
-def test_a_setting_that_is_missing_or_wrong_is_named(tmp_path, name, values, fix):
+def test_a_setting_that_is_missing_or_wrong_is_named(tmp_path, name, values, fix, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     check = found(given(tmp_path, **values), name)
     assert not check["ok"] and fix in check["found"] and "canary" not in check["found"]
 
