@@ -20,19 +20,19 @@ ELSEWHERE = ("PermanentRedirect", "AuthorizationHeaderMalformed", "301", "Illega
 
 
 # As the engine tells that S3 refused it: "PutObject on <key>: ... (Service: S3, Status Code: 403, ...)".
-REFUSED = re.compile(r"(s3a?://[^/\s:]+).{0,500}?\(Service: S3, Status Code: (\d+)", re.DOTALL)
+REFUSED = re.compile(r"s3a?://([^/\s:]+).{0,500}?\(Service: S3, Status Code: 403", re.DOTALL)
+# Delta does not say why; a new table's first folder is what a user without s3:PutObject meets first.
+NO_FOLDER = re.compile(r"DELTA_CANNOT_CREATE_LOG_PATH\] Cannot create s3a?://([^/\s]+)")
 
 
 def explain(text: str) -> str | None:
     """Return a sentence for what the engine said, if it is S3 that refused it."""
-    found = REFUSED.search(text)
     if any(code in text for code in EXPIRED):
         return "The AWS session token has expired; log in again and set the new AWS_SESSION_TOKEN."
     if any(code in text for code in UNKNOWN_KEY):
         return "AWS refuses the access key; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
-    if found and found[2] == "403":
-        bucket = found[1].split("//")[1]
-        return f"S3 refuses a request in the bucket {bucket!r}; grant this user {GRANTS} there."
+    if found := REFUSED.search(text) or NO_FOLDER.search(text):
+        return f"S3 refuses a request in the bucket {found[1]!r}; grant this user {GRANTS} there."
     return None
 
 

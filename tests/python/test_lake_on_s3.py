@@ -135,6 +135,8 @@ def test_what_the_engine_says_of_s3_is_one_sentence():
         "warehouse/gold.db/x/part-0.parquet: software.amazon.awssdk.services.s3.model.S3Exception: Access Denied "
         "(Service: S3, Status Code: 403, Request ID: 1)"
     )
+    no_folder = "[DELTA_CANNOT_CREATE_LOG_PATH] Cannot create s3a://gold-lake/warehouse/gold.db/x/_delta_log"
+    assert buckets.explain(no_folder) == buckets.explain(denied)
     assert buckets.explain(denied) == (
         "S3 refuses a request in the bucket 'gold-lake'; grant this user s3:ListBucket, s3:GetObject, s3:PutObject and "
         "s3:DeleteObject there."
