@@ -149,6 +149,34 @@ def withdraw(file: str, why: str) -> None:
 
 
 @main.command()
+@click.option("--seed", type=int, help="Order to replay in, as an earlier verify printed it.  [default: a new one]")
+@click.option("--batches", default=3, show_default=True, help="Number of batches to deal the files to.")
+def verify(seed: int | None, batches: int) -> None:
+    """Replay all trades in another order and in pieces, and compare every silver and gold table.
+
+    It takes a scratch home and an engine of its own, and publishes nothing; the live tables are only read.
+
+    Example: crypto verify --seed 7
+    """
+    import secrets
+
+    from ingestion import runs
+    from ingestion import verify as replay
+
+    settings = load()
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
+    with runs.exclusive(settings, click.echo):
+        differences = replay.verify(settings, seed, batches, click.echo)
+    for found in differences:
+        click.echo(f"{found.table}: {found.keys:,} rows differ, such as")
+        for example in found.examples:
+            click.echo(f"  {example}")
+    click.echo("The replay differs." if differences else "Every silver and gold table is equal, value for value.")
+    sys.exit(1 if differences else 0)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(as_json: bool) -> None:
     """Show rows and latest times, the last runs, the servers, and what is wrong with the set-up.
