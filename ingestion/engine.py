@@ -85,7 +85,7 @@ SPARK_CONF = {
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",
     # A killed client's statement ends soon after it, so that the next run meets no ghost.
-    "spark.connect.execute.manager.detachedTimeout": "2s",
+    "spark.connect.execute.manager.detachedTimeout": "10s",
     "spark.connect.execute.manager.maintenanceInterval": "1s",
     "spark.connect.session.manager.defaultSessionTimeout": "10m",
 }
@@ -122,12 +122,16 @@ def session(settings: Settings) -> SparkSession:
     engine = ensure(settings)
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     # dbt's Python models import pandas on Spark, which asks for this in a warning.
     os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
     os.environ["SPARK_REMOTE"] = engine.url
     try:
-        return SparkSession.builder.remote(engine.url).getOrCreate()
+        spark = SparkSession.builder.remote(engine.url).getOrCreate()
+        # An engine on this machine answers or is gone: its users wait seconds for it, not ten minutes.
+        spark.client.set_retry_policies([DefaultPolicy(max_retries=6)])
+        return spark
     except PySparkException as error:
         raise CryptoError(f"The engine does not answer; see {log_file(settings)}.") from error
 

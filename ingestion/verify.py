@@ -62,8 +62,7 @@ def verify(settings: Settings, seed: int, batches: int, say: Say) -> list[Differ
     """
     files = _landed(settings)
     plan = deal(files, seed, batches)
-    with _scratch(settings) as scratch:
-        spark = engine.session(scratch)
+    with _scratch(settings) as (scratch, spark):
         bronze.create_tables(spark, "bronze")
         for number, pieces in enumerate(plan, start=1):
             _copy_reference(spark, settings, withdrawals=number == len(plan))
@@ -94,12 +93,17 @@ def _landed(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _scratch(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings of a home beside the live one, gone afterwards with its engine."""
+def _scratch(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
+    """Yield settings and session of a home beside the live one, gone afterwards with its engine."""
     home = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.home))
     scratch = replace(settings, home=home, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
     try:
-        yield scratch
+        spark = engine.session(scratch)
+        try:
+            yield scratch, spark
+        finally:
+            # A session that outlives its engine would look for it when Python ends.
+            spark.stop()
     finally:
         engine.stop(scratch)
         shutil.rmtree(home, ignore_errors=True)
@@ -131,9 +135,9 @@ def _land(spark: SparkSession, settings: Settings, number: int, pieces: list[Pie
 def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
     """Build silver and gold as plain ``dbt run`` does; return each table with its key."""
     target = scratch.home / "dbt"
-    command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "run", "--select", "silver", "gold"]
-    command += ["rejection_reasons", "--project-dir", str(scratch.project), "--profiles-dir", str(scratch.project)]
-    command += ["--target", "local", "--target-path", str(target), "--log-path", str(target)]
+    command = [str(Path(sys.prefix) / "bin" / "dbt"), "--quiet", "run", "--select", "silver", "gold"]
+    command += ["--project-dir", str(scratch.project), "--profiles-dir", str(scratch.project), "--target", "local"]
+    command += ["--target-path", str(target), "--log-path", str(target)]
     environment = os.environ | {"CRYPTO_HOME": str(scratch.home), "RAW_BUCKET": ""}
     environment |= {"PROCESSED_BUCKET": "", "ANALYTICS_BUCKET": ""}
     done = subprocess.run(command, cwd=scratch.project, env=environment, capture_output=True, text=True, check=False)

@@ -21,6 +21,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
     ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
+    ".venv/bin/crypto verify": "test_another_order_in_pieces_ends_in_the_same_tables",
     ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
     ".venv/bin/python -m benchmarks.indicators": "test_indicators_take_linear_time_and_equal_talib",
     ".venv/bin/dbt run-operation optimize_tables": "test_maintenance_joins_files_and_changes_no_row",
@@ -113,3 +114,16 @@ def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
     assert "report.html" in said[2] and "old_value" in said[3] and "withdrawn" in said[4]
     assert said[5].startswith("postgresql://") and "would be +0 ~0 -0" in said[5]
     assert not home.exists()
+
+
+@pytest.mark.long
+def test_a_correction_works_as_the_page_says(tmp_path):
+    page = [block for page, block in blocks("sh") if page == "corrections.md"]
+    assert len(page) == 6 and all(block.startswith("export CRYPTO_HOME=.lakehouse-corrections\n") for block in page)
+    home = tmp_path / "corrections"
+    said = [shell(block.replace(".lakehouse-corrections", str(home)), home) for block in page]
+    assert "All is well." in said[0] and re.search(r"BTC \|\s+24 \|\s+10\d", said[1])
+    assert "withdrawn" in said[2] and "All is well." in said[2]
+    assert "4402300.00000000" in said[3]
+    assert "MERGE" in said[4] and "4402300" in said[4]
+    assert "Every silver and gold table is equal" in said[5] and not home.exists()
