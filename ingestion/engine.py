@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from ingestion import jars, layers
 from ingestion.errors import CryptoError
@@ -130,7 +130,8 @@ def session(settings: Settings) -> SparkSession:
     try:
         spark = SparkSession.builder.remote(engine.url).getOrCreate()
         # An engine on this machine answers or is gone: its users wait seconds for it, not ten minutes.
-        spark.client.set_retry_policies([DefaultPolicy(max_retries=6)])
+        client: Any = spark.client  # type: ignore[operator]
+        client.set_retry_policies([DefaultPolicy(max_retries=6)])
         return spark
     except PySparkException as error:
         raise CryptoError(f"The engine does not answer; see {log_file(settings)}.") from error

@@ -1,6 +1,7 @@
 {#- Writes the changes of a large table aside, once, in a table of their own beside it. -#}
 {% macro stage_keyed_rows(target_relation, sql) %}
-    {%- set staged_relation = target_relation.incorporate(path={'identifier': target_relation.identifier ~ '__changes'}) -%}
+    {%- set identifier = target_relation.identifier ~ '__changes' -%}
+    {%- set staged_relation = target_relation.incorporate(path={'identifier': identifier}) -%}
     {% call statement('stage') %}
         create or replace table {{ staged_relation }}
         {{ file_format_clause() }}

@@ -17,7 +17,8 @@
     {%- endfor -%}
 
     {%- set changed = [] -%}
-    {%- for column in model.columns.values() if held.columns.get(column.name) not in (none, column.description | trim) -%}
+    {%- for column in model.columns.values()
+        if held.columns.get(column.name) not in (none, column.description | trim) -%}
         {%- do changed.append(column.name ~ ' comment ' ~ sql_text(column.description)) -%}
     {%- endfor -%}
     {%- if changed -%}

@@ -61,7 +61,9 @@ final as (
         trade_id, symbol, exchange, trade_type, price, volume,
         cast(price * volume as decimal(38, 16)) as quote_volume,
         traded_at, cast(traded_at as date) as trade_date, user_id, reason,
-        {% for column in raw_columns() %}if(reason is null, null, raw_{{ column }}) as raw_{{ column }}, {% endfor %}
+        {% for column in raw_columns() -%}
+        if(reason is null, null, raw_{{ column }}) as raw_{{ column }},
+        {% endfor -%}
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, trade_key,
         cast({{ highest('revision') + 1 }} as bigint) as revision, false as is_deleted
     from screened

@@ -53,10 +53,12 @@ class Home:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """A home in which nasty files have arrived in three batches, the oldest day last."""
+    """A home in which nasty files have arrived in two batches, the oldest days last."""
     found = Home(tmp_path_factory.mktemp("order") / "home")
-    for number, given in enumerate(nasty()):
-        trade_files.write(found.landing, f"file_{number}.parquet", given)
+    files = nasty()
+    for batch in (files[:2], files[2:]):
+        for given in batch:
+            trade_files.write(found.landing, f"file_{files.index(given)}.parquet", given)
         found.build()
     yield found
     found.stop()
@@ -80,7 +82,9 @@ def nasty() -> list[list[dict]]:
             "user_id": draw.choice(["u1", " ", None]),
         }
 
-    return [[row(late=number == 2) for _ in range(400)] for number in range(3)]
+    files = [[row(late=number == 2) for _ in range(400)] for number in range(3)]
+    # The same rows once more, in the same file and in others.
+    return [own + draw.choices(files[0], k=40) for own in files]
 
 
 def test_the_nasty_files_hold_what_they_are_for(home):
