@@ -30,7 +30,7 @@ def main(landing: str, folder: str) -> None:
         create or replace table trades as
         select distinct on (trade_id)
             trade_id, symbol, exchange, trade_type, price::decimal(18, 8) as price, volume::decimal(18, 8) as volume,
-            (price::decimal(18, 8) * volume::decimal(18, 8))::decimal(38, 16) as quote_volume,
+            price::decimal(19, 8) * volume::decimal(19, 8) as quote_volume,
             "timestamp" as traded_at, user_id
         from read_parquet('{landing}/**/*.parquet')
         where price > 0 and volume > 0 and symbol in ('BTC', 'ETH', 'SOL', 'MATIC', 'AVAX')

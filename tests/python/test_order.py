@@ -102,6 +102,7 @@ def test_another_order_in_pieces_ends_in_the_same_tables(home):
     assert not list(home.place.glob("verify-*"))
 
 
+@pytest.mark.long
 def test_verify_names_the_first_differences(home):
     table = DeltaTable(home.place / "warehouse/gold.db/daily_metrics")
     version = table.version()
