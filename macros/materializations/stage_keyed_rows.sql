@@ -19,15 +19,20 @@
 {% macro merge_staged_rows(target_relation, staged_relation) %}
     {%- set keys = config.require('unique_key') -%}
     {%- set query -%}
-        select count(*){% for key in keys %}, cast(min({{ key }}) as string), cast(max({{ key }}) as string){% endfor %}
+        select
+            count(*)
+            {%- for key in keys %}
+            {#- The mark keeps dbt from taking a text for a number or a time. #}
+            , concat('=', cast(min({{ key }}) as string)), concat('=', cast(max({{ key }}) as string))
+            {%- endfor %}
         from {{ staged_relation }}
     {%- endset -%}
     {%- set found = run_query(query).rows[0] -%}
     {%- set bounds = [] -%}
     {%- for key in keys if found[0] > 0 -%}
         {%- set as_type = ' as ' ~ model.columns[key].data_type ~ ')' -%}
-        {%- set least = 'cast(' ~ sql_text(found[loop.index0 * 2 + 1] | string) ~ as_type -%}
-        {%- set most = 'cast(' ~ sql_text(found[loop.index0 * 2 + 2] | string) ~ as_type -%}
+        {%- set least = 'cast(' ~ sql_literal(found[loop.index0 * 2 + 1][1:]) ~ as_type -%}
+        {%- set most = 'cast(' ~ sql_literal(found[loop.index0 * 2 + 2][1:]) ~ as_type -%}
         {%- do bounds.append('target.' ~ key ~ ' between ' ~ least ~ ' and ' ~ most) -%}
     {%- endfor -%}
     {%- if bounds -%}

@@ -26,7 +26,7 @@ ANSWERS = {
     "select coalesce(max(": [{"taken": 5}],
     "select min(batch_id), max(batch_id)": [{"first": 3, "last": 4}],
     "cast(max(timestamp_seconds(": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
-    "select count(*), cast(min(": [{"rows": 2} | {f"bound_{number}": str(number) for number in range(6)}],
+    "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(6)}],
     "failures": [{"failures": 0, "should_warn": False, "should_error": False}],
 }
 # What a snapshot's table has beside its source's columns.

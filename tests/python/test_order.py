@@ -58,7 +58,7 @@ def home(tmp_path_factory):
     files = nasty()
     for batch in (files[:2], files[2:]):
         for given in batch:
-            trade_files.write(found.landing, f"file_{files.index(given)}.parquet", given)
+            trade_files.write(found.landing, f" o'file {files.index(given)}.parquet", given)
         found.build()
     yield found
     found.stop()
