@@ -1,4 +1,5 @@
 -- From one day to the next an exponential mean moves by alpha of its distance to the new value, wherever blocks join.
+-- Doubles round by the largest number at hand: after a crash that is the mean before, not the close.
 {% set averages = {'ema_12': ('close', 12), 'ema_26': ('close', 26), 'macd_signal': ('macd', 9)} %}
 
 with days as (
@@ -16,5 +17,6 @@ from days
 where
     false
     {%- for name, (value, bars) in averages.items() %}
-    or abs({{ name }} - previous_{{ name }} - 2 / {{ bars + 1 }}d * ({{ value }} - previous_{{ name }})) > 1e-12 * close
+    or abs({{ name }} - previous_{{ name }} - 2 / {{ bars + 1 }}d * ({{ value }} - previous_{{ name }}))
+    > 1e-12 * greatest(close, abs({{ value }}), abs(previous_{{ name }}))
     {%- endfor %}
