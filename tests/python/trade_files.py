@@ -7,18 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-SCHEMA = pa.schema(
-    {
-        "trade_id": pa.string(),
-        "symbol": pa.string(),
-        "price": pa.float64(),
-        "volume": pa.float64(),
-        "trade_type": pa.string(),
-        "exchange": pa.string(),
-        "timestamp": pa.timestamp("us", "UTC"),
-        "user_id": pa.string(),
-    }
-)
+from ingestion.sample import SCHEMA
+
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 # Few ids, instants, prices and names, so that they meet each other often.
 IDS = [*(f"t{number}" for number in range(30)), "T1", " t2 ", "10", "9", "é", "", None]
