@@ -14,7 +14,7 @@ import pytest
 import trade_files
 from compare_homes import compare
 from conftest import PROJECT, empty
-from test_order import Home, nasty
+from test_order import SHRINKS, Home, nasty
 
 from ingestion import settings as settings_module
 
@@ -28,7 +28,7 @@ def settings(home: Home) -> settings_module.Settings:
 
 def start(home: Home) -> subprocess.Popen:
     """Start `crypto run` in a process group of its own."""
-    environment = os.environ | empty() | {"CRYPTO_HOME": str(home.place), "CRYPTO_ENGINE_MEMORY": "2g"}
+    environment = os.environ | empty() | {"CRYPTO_HOME": str(home.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS
     return subprocess.Popen(
         [CRYPTO, "run", "--json"],
         cwd=PROJECT,
