@@ -21,9 +21,7 @@
     ),
 
     touched_keys as (
-        select {{ trade_key(trimmed('trade_id')) }} as trade_key
-        from {{ source('bronze', 'trades') }}
-        where batch_id > {{ taken }}
+        {{ new_keys(taken) }}
         union
         select before.trade_key
         from {{ before }} as before

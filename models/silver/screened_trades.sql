@@ -23,9 +23,7 @@ new_trades as (
 ),
 
 new_keys as (
-    select {{ trade_key(trimmed('trade_id')) }} as trade_key
-    from {{ source('bronze', 'trades') }}
-    where batch_id > {{ taken }}
+    {{ new_keys(taken) }}
 ),
 
 {% if touched -%}
