@@ -104,12 +104,18 @@ def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_p
     shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
 
 
+def walked(page, count, home):
+    """Run a page's blocks from the first to the last in a home of their own; return what each said."""
+    found = [block for name, block in blocks("sh") if name == f"{page}.md"]
+    assert len(found) == count
+    assert all(block.startswith(f"export CRYPTO_HOME=.lakehouse-{page}\n") for block in found)
+    return [shell(block.replace(f".lakehouse-{page}", str(home)), home) for block in found]
+
+
 @pytest.mark.long
 def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
-    tour = [block for page, block in blocks("sh") if page == "tour.md"]
-    assert len(tour) == 7 and all(block.startswith("export CRYPTO_HOME=.lakehouse-tour\n") for block in tour)
     home = tmp_path / "tour"
-    said = [shell(block.replace(".lakehouse-tour", str(home)), home) for block in tour]
+    said = walked("tour", 7, home)
     assert "All is well." in said[0] and "missing_volume" in said[1]
     assert "report.html" in said[2] and "old_value" in said[3] and "withdrawn" in said[4]
     assert said[5].startswith("postgresql://") and "would be +0 ~0 -0" in said[5]
@@ -118,10 +124,8 @@ def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
 
 @pytest.mark.long
 def test_a_correction_works_as_the_page_says(tmp_path):
-    page = [block for page, block in blocks("sh") if page == "corrections.md"]
-    assert len(page) == 6 and all(block.startswith("export CRYPTO_HOME=.lakehouse-corrections\n") for block in page)
     home = tmp_path / "corrections"
-    said = [shell(block.replace(".lakehouse-corrections", str(home)), home) for block in page]
+    said = walked("corrections", 6, home)
     assert "All is well." in said[0] and re.search(r"BTC \|\s+24 \|\s+10\d", said[1])
     assert "withdrawn" in said[2] and "All is well." in said[2]
     assert "4402300.00000000" in said[3]
