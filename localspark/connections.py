@@ -19,6 +19,7 @@ from ingestion import buckets, engine, layers, settings
 from ingestion.errors import CryptoError
 
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
+QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 QUERY_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
 
 
@@ -96,11 +97,22 @@ class Handle:
         sql = sql.strip().removesuffix(";")
         if bindings:
             sql = sql % tuple(literal(value) for value in bindings)
+        self._table = self._frame = None
         try:
-            self._table, self._frame = None, self.spark.sql(sql)
+            if QUERY.match(QUERY_COMMENT.sub("", sql, count=1)):
+                self._table = self._rows_of(sql)
+            else:
+                self._frame = self.spark.sql(sql)
         except PySparkException as error:
             raise DbtRuntimeError(plain(error)) from error
         self._remember_view(sql)
+
+    def _rows_of(self, query: str) -> Any:
+        # `spark.sql` has the server analyse a query to see that it is no command, then for its columns, then to run it.
+        from pyspark.sql.connect.plan import SQL
+
+        client = self.spark.client
+        return client.to_table(SQL(query).to_proto(client), {})[0]
 
     def _remember_view(self, sql: str) -> None:
         # The catalog lives in memory: the engine reads the views back from here when it starts.
