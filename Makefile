@@ -49,13 +49,16 @@ clean:           ## stop the servers and remove the environment; data stays
 
 .venv/ready: $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: set PYTHON, as in make PYTHON=python3.11 " + "run")'
-	@echo "Setting up .venv (once, about a minute) ..."
+	@echo "Setting up .venv (once, about two minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(UV) --require-hashes -r requirements.txt
 	@$(UV) --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m ingestion.jars --find-java 2>/dev/null || $(UV) --require-hashes -r requirements-java.txt
 	@$(BIN)/python -m ingestion.jars
+	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m ingestion.class_archive
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/dbt --version >/dev/null
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@
 

@@ -16,7 +16,9 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -121,20 +123,45 @@ def session(settings: Settings) -> SparkSession:
     """Return a session of the home's engine, which is started if need be; CryptoError if it can't."""
     engine = ensure(settings)
     from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-    from pyspark.sql.connect.client.retries import DefaultPolicy
 
     # dbt's Python models import pandas on Spark, which asks for this in a warning.
     os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")
     os.environ["SPARK_REMOTE"] = engine.url
     try:
-        spark = SparkSession.builder.remote(engine.url).getOrCreate()
-        # An engine on this machine answers or is gone: its users wait seconds for it, not ten minutes.
-        client: Any = spark.client  # type: ignore[operator]
-        client.set_retry_policies([DefaultPolicy(max_retries=6)])
+        with _opening:
+            spark = _sessions.get(engine.url)
+            if spark is None or spark.is_stopped:
+                spark = _sessions[engine.url] = _open(engine.url)
         return spark
     except PySparkException as error:
         raise CryptoError(f"The engine does not answer; see {log_file(settings)}.") from error
+
+
+# One session a process: dbt asks for it from several threads.
+_opening = threading.Lock()
+_sessions: dict[str, Any] = {}
+
+
+def _open(url: str) -> SparkSession:
+    """Open a session that shares generated code with all others.
+
+    The server gives each session a class loader of its own, and keeps generated code by class loader: every client
+    would compile every query anew. A session is bound to that by its first message; a clone of it is not yet.
+    """
+    from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    isolation = "spark.sql.artifact.isolation"
+    shared = {f"{isolation}.enabled": "false", f"{isolation}.alwaysApplyClassloader": "false"}
+    template: Any = SparkSession.builder.remote(url).config(map={**shared}).create()
+    name = str(uuid.uuid4())
+    template.cloneSession(name).client.close()
+    template.stop()
+    spark = SparkSession.builder.remote(f"{url}/;session_id={name}").create()
+    # An engine on this machine answers or is gone: its users wait seconds for it, not ten minutes.
+    client: Any = spark.client  # type: ignore[operator]
+    client.set_retry_policies([DefaultPolicy(max_retries=6)])
+    return spark
 
 
 def ensure(settings: Settings) -> Engine:
@@ -157,7 +184,7 @@ def status(settings: Settings) -> Engine | None:
     engine = _read(settings)
     if engine is None or not engine.ready or _process(settings, engine.java) is None:
         return None
-    return engine if _answers(engine.port) else None
+    return engine if answers(engine.port) else None
 
 
 def stop(settings: Settings) -> bool:
@@ -173,7 +200,7 @@ def stop(settings: Settings) -> bool:
 
 def _start(settings: Settings) -> Engine:
     state, log = folder(settings) / "engine.json", log_file(settings)
-    port = _free_port()
+    port = free_port()
     with log.open("a") as output:
         keeper = subprocess.Popen(
             [
@@ -190,7 +217,7 @@ def _start(settings: Settings) -> Engine:
             cwd=folder(settings),
         )
         assert keeper.stdin
-        keeper.stdin.write(json.dumps({"port": port, "command": _command(settings, port)}).encode())
+        keeper.stdin.write(json.dumps({"port": port, "command": command(settings, port)}).encode())
         keeper.stdin.close()
     # Importing Spark's client takes as long as starting the server: do both at once.
     from pyspark.sql import SparkSession
@@ -199,7 +226,7 @@ def _start(settings: Settings) -> Engine:
     while time.monotonic() < until:
         engine = _read(settings)
         if engine and engine.port == port:
-            if _answers(port):
+            if answers(port):
                 restore_catalog(settings, SparkSession.builder.remote(engine.url).create())
                 engine = replace(engine, ready=True, lake=_lake(settings))
                 write(state, engine)
@@ -214,7 +241,14 @@ def _start(settings: Settings) -> Engine:
     raise CryptoError(f"The engine did not start; {_last_error(log)} The rest is in {log}.")
 
 
-def _command(settings: Settings, port: int) -> list[str]:
+def class_archive() -> Path:
+    """Return the file of loaded classes that set-up makes with class_archive.py; it may be missing."""
+    return jars.jar_folder() / "classes.jsa"
+
+
+def command(settings: Settings, port: int, *options: str) -> list[str]:
+    """Return the command that runs the engine; more options for Java may be given."""
+    archive = class_archive()
     conf = SPARK_CONF | {
         "spark.master": "local[*]",
         "spark.sql.warehouse.dir": str(settings.warehouse),
@@ -238,7 +272,9 @@ def _command(settings: Settings, port: int) -> list[str]:
         "-XX:ReservedCodeCacheSize=512m",
         f"-Djava.io.tmpdir={folder(settings) / 'tmp'}",
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
+        *([f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else []),
         *JAVA_OPTIONS,
+        *options,
         *(f"-D{name}={value}" for name, value in conf.items()),
         "-cp",
         os.pathsep.join(map(str, classpath)),
@@ -360,7 +396,8 @@ def _process(settings: Settings, pid: int) -> psutil.Process | None:
     return process
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Tell whether an engine listens on a port of this machine."""
     import grpc
 
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -371,7 +408,8 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that no program listens on."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", 0))

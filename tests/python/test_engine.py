@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -61,6 +62,15 @@ def test_commands_share_one_engine(engine_settings, spark):
     assert engine.ensure(engine_settings) == engine.status(engine_settings)
 
 
+def test_what_one_command_made_spark_compile_serves_the_next(engine_settings, spark):
+    compiled = "select reflect('org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator', 'compileTime') as ns"
+    query = "select id % 7 as rest, sum(id * 11) as total from range(1000) group by 1 order by 1"
+    first, _, after_first = use(engine_settings.home, compiled, query, compiled)
+    second, rows, after_second = use(engine_settings.home, compiled, query, compiled)
+    assert first != after_first == second == after_second
+    assert "(6, " in rows
+
+
 def test_an_engine_that_can_not_start_says_so_in_one_sentence(tmp_path, monkeypatch):
     given = empty() | {"CRYPTO_HOME": str(tmp_path), "CRYPTO_ENGINE_MEMORY": "1m"}
     with pytest.raises(CryptoError) as error:
@@ -74,3 +84,11 @@ def test_a_home_that_can_not_be_written_is_one_sentence(tmp_path):
     found = settings.load(empty() | {"CRYPTO_HOME": str(tmp_path / "file" / "home")}, PROJECT)
     with pytest.raises(CryptoError, match="can't be written"):
         engine.ensure(found)
+
+
+def test_an_engine_maps_the_classes_that_set_up_has_kept(engine_settings, spark):
+    if not engine.class_archive().is_file() or not Path("/proc").is_dir():
+        pytest.skip("a Java without an archive of its own writes none, and only Linux tells what a process maps")
+    java = engine.status(engine_settings).java
+    mapped = {line.split()[-1] for line in Path(f"/proc/{java}/maps").read_text().splitlines() if "/" in line}
+    assert str(engine.class_archive()) in mapped
