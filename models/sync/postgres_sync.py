@@ -17,8 +17,8 @@ def model(dbt, session):
     """Publish the tables; return what crypto.sync_runs tells and this table does not yet."""
     # A ref now gives the name of its table: the sync reads a version of it, not what it is at the moment.
     dbt = type(dbt)(str)
-    scope = dbt.config.get("secret_scope")
-    force = dbt.config.get("force")
+    scope = dbt.config.meta_get("secret_scope")
+    force = dbt.config.meta_get("force")
     # Databricks gives a model `dbutils`; elsewhere the settings of the machine hold.
     vault = globals().get("dbutils")
     given = settings.load(secret_scope.read(vault, scope) if vault else None)

@@ -113,7 +113,7 @@ CASES = {
     ),
     "a freshness without a time": (
         "models/bronze/bronze.yml",
-        "        loaded_at_field: ingestion_timestamp\n",
+        "          loaded_at_field: ingestion_timestamp\n",
         "",
         {"exposed"},
     ),
