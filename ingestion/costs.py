@@ -108,7 +108,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _nodes(parts: Iterable[dict[str, Any]], cost: float) -> tuple[Node, ...]:
-    found = [result for part in parts for result in part["results"]]
+    results = (result for part in parts for result in part["results"])
+    # A hook of the project is an operation: it only looks, and would be noise in every list.
+    found = [result for result in results if not result["unique_id"].startswith("operation.")]
     whole = sum(result["execution_time"] for result in found)
     return tuple(
         Node(

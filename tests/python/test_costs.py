@@ -43,7 +43,7 @@ def run(settings, name, ok=True, seconds=90.0, **nodes):
 
 def test_nodes_share_the_cost_of_their_run_by_their_seconds(tmp_path):
     settings = given(tmp_path, CRYPTO_HOUR_PRICE="3.6")
-    run(settings, "20260102T030405-1", model__a=30.0, model__b=60.0, test__c=10.0)
+    run(settings, "20260102T030405-1", operation__hook=0.0, model__a=30.0, model__b=60.0, test__c=10.0)
     (found,) = costs.runs(settings)
     assert (found.at, found.cost, found.over_budget) == ("2026-01-02 03:04:05", pytest.approx(0.09), False)
     assert [(node.name, node.kind, node.cost) for node in found.nodes] == [
@@ -52,7 +52,7 @@ def test_nodes_share_the_cost_of_their_run_by_their_seconds(tmp_path):
         ("c", "test", pytest.approx(0.009)),
     ]
     kept = json.loads((settings.home / "runs" / "20260102T030405-1" / "build.json").read_text())
-    assert [result["compiled_code"] for result in kept["results"]] == [None] * 3
+    assert [result["compiled_code"] for result in kept["results"]] == [None] * 4
 
 
 def test_a_run_is_over_budget_only_beyond_it(tmp_path):

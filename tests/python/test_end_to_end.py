@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from conftest import PROJECT
@@ -57,6 +58,20 @@ def test_plain_dbt_commands_work_without_a_word_about_settings(user, first_run):
 def test_dbt_build_runs_every_node_and_unit_test(user, first_run):
     said = user("dbt", "build")
     assert "Completed successfully" in said and "ERROR=0" in said and "SKIP=0" in said
+
+
+@pytest.mark.long
+def test_a_command_that_mixes_both_sides_is_told_what_to_leave_out(user, first_run):
+    """What refuse_other_side is for: with --exclude, dbt drops the selector that keeps the sides apart."""
+    said = user("dbt", "test", "--exclude", "candles_1m", fails=True)
+    assert re.search(r"Postgres has \w+ and \d+ more: leave it out too, as in `--exclude ... models/reading`", said)
+    said = user("dbt", "build", "--target", "postgres", "--exclude", "daily_series", fails=True)
+    assert re.search(r"The lake builds \w+ and \d+ more: run it without `--target postgres`", said)
+    layers = ("silver", "gold", "sync", "reading")
+    said = user("dbt", "test", "--exclude", "tests/singular", *(f"models/{layer}" for layer in layers))
+    assert "not_null_symbols_history_symbol" in said and "ERROR=0" in said
+    said = user("dbt", "test", "--target", "postgres", "-s", "models/reading")
+    assert "PASS source_published_as_recorded" in said and "ERROR=0" in said
 
 
 def test_status_tells_rows_and_no_problem(user, first_run):
