@@ -89,7 +89,6 @@ SPARK_CONF = {
     # A killed client's statement ends soon after it, so that the next run meets no ghost.
     "spark.connect.execute.manager.detachedTimeout": "10s",
     "spark.connect.execute.manager.maintenanceInterval": "1s",
-    "spark.connect.session.manager.defaultSessionTimeout": "10m",
 }
 
 
