@@ -1,0 +1,130 @@
+"""The project's models and data tests as a dbt-duckdb project: what the same nodes cost without Spark.
+
+``write(manifest, landing, folder)`` makes the project from a manifest that ``dbt compile --full-refresh`` wrote: each
+compiled query is translated by sqlglot, relation names become ``ref()``. Left out: what is Spark's or Postgres' own
+(the change feed's model, snapshots, the sync, the views for dashboards) and the tests of those.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import sqlglot
+import yaml
+from sqlglot import exp
+
+LAKE = ("silver", "gold")
+NOT_HERE = ("candle_revisions",)
+
+# Functions of Spark's that DuckDB lacks, and the raw files with what ingestion adds to them.
+START = """
+create schema if not exists bronze;
+create or replace macro btrim(text, those) as trim(text, those);
+create or replace macro pmod(number, divisor) as ((number % divisor) + divisor) % divisor;
+create or replace macro timestamp_seconds(seconds) as to_timestamp(seconds);
+create or replace macro xxhash64(text) as cast(hash(text) >> 1 as bigint);
+create or replace table bronze.trades as
+    select
+        trade_id, symbol, price, volume, trade_type, exchange, cast("timestamp" as timestamptz) as "timestamp", user_id,
+        filename as source_file, file_row_number as source_row, now() as file_modified_at,
+        now() as ingestion_timestamp, 1 as batch_id, cast(null as varchar) as _rescued_data
+    from read_parquet('{landing}/**/*.parquet', filename = true, file_row_number = true);
+create or replace table bronze.symbols as
+    select * from (values {symbols}) as rows (symbol, name, category, is_active);
+create or replace table bronze.exchanges as
+    select * from (values {exchanges}) as rows (exchange, name, country, website);
+create or replace table bronze.withdrawn_files (source_file varchar, reason varchar, withdrawn_at timestamptz);
+"""
+
+
+def write(manifest: Path, landing: Path, reference: dict[str, list[tuple]], folder: Path) -> int:
+    """Write the project into a folder; return its number of models and tests."""
+    nodes = json.loads(manifest.read_text())["nodes"].values()
+    models = {
+        node["unique_id"]: node
+        for node in nodes
+        if node["resource_type"] in ("model", "seed") and node["schema"] in LAKE and node["name"] not in NOT_HERE
+    }
+    tests = [
+        node
+        for node in nodes
+        if node["resource_type"] == "test"
+        and node.get("compiled_code")
+        and all(name in models for name in node["depends_on"]["nodes"] if not name.startswith("source"))
+        and not any("crypto_" in name for name in node["depends_on"]["nodes"] if name.startswith("source.postgres"))
+    ]
+    names = {f"{node['schema']}.{node['name']}": node["name"] for node in models.values()}
+    for node in models.values():
+        if node["resource_type"] == "seed":
+            target = folder / "seeds" / f"{node['name']}.csv"
+            text = (Path(node["root_path"]) / node["original_file_path"]).read_text()
+        else:
+            target = folder / "models" / f"{node['name']}.sql"
+            kind = "view" if node["config"]["materialized"] == "view" else "table"
+            text = f"{{{{ config(materialized='{kind}', schema='{node['schema']}') }}}}\n{translated(node, names)}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    (folder / "tests").mkdir()
+    for node in tests:
+        (folder / "tests" / f"{node['name'][:100]}.sql").write_text(translated(node, names))
+    start = START.format(landing=landing, **{name: literals(rows) for name, rows in reference.items()})
+    (folder / "dbt_project.yml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "peer",
+                "profile": "peer",
+                "flags": {"send_anonymous_usage_stats": False},
+                "on-run-start": [statement for statement in start.split(";") if statement.strip()],
+                # One rule of two tables counts what DuckDB sees otherwise; a warning costs the same.
+                "data_tests": {"+severity": "warn"},
+                "seeds": {"+schema": "silver"},
+            }
+        )
+    )
+    output = {
+        "type": "duckdb",
+        "path": f"{folder}/peer.duckdb",
+        "threads": 4,
+        "settings": {"TimeZone": "UTC", "threads": 2},
+    }
+    (folder / "profiles.yml").write_text(yaml.safe_dump({"peer": {"target": "it", "outputs": {"it": output}}}))
+    (folder / "macros").mkdir()
+    (folder / "macros" / "names.sql").write_text(
+        "{% macro generate_schema_name(name, node) %}{{ name or 'main' }}{% endmacro %}"
+    )
+    return len(models) + len(tests)
+
+
+def translated(node: dict, names: dict[str, str]) -> str:
+    """Return a compiled query in DuckDB's SQL, with ``ref()`` for the relations of the project."""
+    text = sqlglot.parse_one(node["compiled_code"], read="databricks").transform(adapted).sql("duckdb")
+    return re.sub(r"\b(silver|gold)\.(\w+)\b", lambda found: reference_to(found, names), text)
+
+
+def reference_to(found: re.Match, names: dict[str, str]) -> str:
+    """Return the reference that stands for a relation's name."""
+    name = names.get(found[0])
+    return f"{{{{ ref('{name}') }}}}" if name else found[0]
+
+
+def adapted(node: exp.Expression) -> exp.Expression:
+    """Say in DuckDB's way what it understands otherwise: exact products, and series of days."""
+    if isinstance(node, exp.Mul) and {node.this.name, node.expression.name} == {"price", "volume"}:
+        return exp.Mul(this=exp.cast(node.this, "decimal(38, 8)"), expression=node.expression)
+    if isinstance(node, exp.GenerateSeries) and not node.args.get("step"):
+        node.set("step", exp.Interval(this=exp.Literal.string("1"), unit=exp.var("day")))
+        return exp.cast(node, "date[]")
+    return node
+
+
+def literals(rows: list[tuple]) -> str:
+    """Return rows as the text of a ``values`` list."""
+    return ", ".join("(" + ", ".join(literal(value) for value in row) + ")" for row in rows)
+
+
+def literal(value: object) -> str:
+    """Return one value of the reference data as DuckDB writes it."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower().replace("none", "null")
+    escaped = str(value).replace("'", "''")
+    return f"'{escaped}'"
