@@ -10,9 +10,11 @@ import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 TRAILER = struct.pack(">h", -1)
@@ -35,7 +37,7 @@ TYPES = {
 }
 NUMERIC_OID = 1700
 
-Bytes = np.ndarray
+NULL = struct.pack(">i", -1)
 
 
 def postgres_type(spark_type: str) -> tuple[str, int] | None:
@@ -62,83 +64,80 @@ def encode(table: pa.Table, oids: Sequence[int]) -> Iterator[Rows]:
 
 
 def _encode(batch: pa.RecordBatch, oids: Sequence[int]) -> Rows:
-    rows = batch.num_rows
-    # One matrix has a line per row and room for the longest value of each column; a mask says what counts.
     # As in record_send: number of columns, then type, length and value of each. COPY has neither the types
     # nor the upper half of the number of columns.
-    count = np.broadcast_to(_bytes(np.array([len(oids)]), ">i4"), (rows, 4))
-    parts: list[Bytes] = [count]
-    masks: list[Bytes] = [np.ones((rows, 4), bool)]
-    in_copy: list[bool] = [False, False, True, True]
-    for column, oid in zip(batch.columns, oids, strict=True):
-        value, mask = _value(column, oid)
-        valid = np.asarray(column.is_valid())
-        mask = mask & valid[:, None]
-        length = np.where(valid, mask.sum(axis=1), -1)
-        parts += [np.broadcast_to(_bytes(np.array([oid]), ">i4"), (rows, 4)), _bytes(length, ">i4"), value]
-        masks += [np.ones((rows, 8), bool), mask]
-        in_copy += [False] * 4 + [True] * (4 + value.shape[1])
-    matrix, mask = np.concatenate(parts, axis=1), np.concatenate(masks, axis=1)
-    records = memoryview(matrix[mask])
-    copied = np.array(in_copy)
-    return Rows(matrix[:, copied][mask[:, copied]].tobytes(), rows, _checksum(records, mask.sum(axis=1)))
+    number = struct.pack(">i", len(oids))
+    fields = [_field(column, oid) for column, oid in zip(batch.columns, oids, strict=True)]
+    typed = [part for oid, field in zip(oids, fields, strict=True) for part in (struct.pack(">i", oid), field)]
+    records = _joined(number, *typed)
+    return Rows(_joined(number[2:], *fields).buffers()[2].to_pybytes(), batch.num_rows, _checksum(records))
 
 
-def _checksum(records: memoryview, lengths: np.ndarray) -> int:
+def _checksum(records: pa.Array) -> int:
     """Sum of the first 60 bits of each record's SHA-256, as crypto.fingerprint computes it."""
-    ends = np.cumsum(lengths).tolist()
-    starts = [0, *ends[:-1]]
-    sha256 = hashlib.sha256
-    digests = b"".join(sha256(records[start:end]).digest()[:8] for start, end in zip(starts, ends, strict=True))
+    data, sha256 = memoryview(records.buffers()[2]), hashlib.sha256
+    places = np.frombuffer(records.buffers()[1], np.int64).tolist()
+    digests = b"".join(sha256(data[start:end]).digest()[:8] for start, end in pairwise(places))
     hashes = np.frombuffer(digests, ">u8") >> np.uint64(4)
     # Halves, because a sum of 60-bit numbers does not fit 64 bits.
     return (int((hashes >> np.uint64(30)).sum()) << 30) + int((hashes & np.uint64(2**30 - 1)).sum())
 
 
-def _bytes(values: np.ndarray, dtype: str) -> Bytes:
-    fixed = np.ascontiguousarray(values.astype(dtype))
-    return fixed.view(np.uint8).reshape(len(fixed), fixed.dtype.itemsize)
+def _joined(*parts: pa.Array | bytes) -> pa.Array:
+    """The parts of each row end to end; bytes are the same in all rows."""
+    kind = pa.large_binary()
+    return pc.binary_join_element_wise(
+        *(pa.scalar(part, kind) if isinstance(part, bytes) else part for part in parts), pa.scalar(b"", kind)
+    )
 
 
-def _value(column: pa.Array, oid: int) -> tuple[Bytes, Bytes]:
-    """The bytes of each value, padded, and which of them count; a null's bytes are any."""
-    if oid == NUMERIC_OID:
-        return _numeric(column)
+def _cut(values: np.ndarray, lengths: np.ndarray | int, rows: int) -> pa.Array:
+    """Bytes that lie end to end, cut into one piece a row."""
+    places = np.zeros(rows + 1, np.int64)
+    places[1:] = lengths
+    return pa.Array.from_buffers(
+        pa.large_binary(), rows, [None, pa.py_buffer(places.cumsum()), pa.py_buffer(np.ascontiguousarray(values))]
+    )
+
+
+def _field(column: pa.Array, oid: int) -> pa.Array:
+    """Length and value of each row; of a null, nothing but the length -1."""
     if oid == TYPES["string"][1]:
-        return _text(column)
+        values = column.cast(pa.large_binary())
+        lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy().astype(">i4")
+        field = _joined(_cut(lengths, 4, len(column)), values)
+    elif oid == NUMERIC_OID:
+        field = _numeric(column)
+    else:
+        field = _fixed(column, oid)
+    return pc.if_else(column.is_valid(), field, pa.scalar(NULL, field.type)) if column.null_count else field
+
+
+def _fixed(column: pa.Array, oid: int) -> pa.Array:
+    """Values that are of the same length in all rows."""
     if oid == TYPES["double"][1]:
         doubles = column.fill_null(0).to_numpy(zero_copy_only=False)
         # One zero and one not-a-number, as for everyone who compares values.
-        doubles = np.where(np.isnan(doubles), np.nan, doubles + 0.0)
-        value = _bytes(doubles, ">f8")
+        values, kind = np.where(np.isnan(doubles), np.nan, doubles + 0.0), ">f8"
     elif oid == TYPES["date"][1]:
-        value = _bytes(_integers(column.cast(pa.int32())) - EPOCH_DAYS, ">i4")
+        values, kind = _integers(column.cast(pa.int32())) - EPOCH_DAYS, ">i4"
     elif oid == TYPES["timestamp"][1]:
         microseconds = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64())
-        value = _bytes(_integers(microseconds) - EPOCH_MICROSECONDS, ">i8")
+        values, kind = _integers(microseconds) - EPOCH_MICROSECONDS, ">i8"
     elif oid == TYPES["boolean"][1]:
-        value = _bytes(_integers(column.cast(pa.int8())), ">i1")
+        values, kind = _integers(column.cast(pa.int8())), ">i1"
     else:
-        value = _bytes(_integers(column), ">i8" if oid == TYPES["bigint"][1] else ">i4")
-    return value, np.ones(value.shape, bool)
+        values, kind = _integers(column), ">i8" if oid == TYPES["bigint"][1] else ">i4"
+    field = np.empty(len(values), [("length", ">i4"), ("value", kind)])
+    field["length"], field["value"] = field.dtype["value"].itemsize, values
+    return _cut(field, field.dtype.itemsize, len(field))
 
 
 def _integers(column: pa.Array) -> np.ndarray:
     return column.fill_null(0).to_numpy(zero_copy_only=False)
 
 
-def _text(column: pa.Array) -> tuple[Bytes, Bytes]:
-    column = column.cast(pa.large_binary()).fill_null(b"")
-    offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset :][: len(column) + 1]
-    lengths = np.diff(offsets)
-    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    value = np.zeros(mask.shape, np.uint8)
-    data = np.frombuffer(column.buffers()[2] or b"", np.uint8)
-    value[mask] = data[offsets[0] : offsets[-1]]
-    return value, mask
-
-
-def _numeric(column: pa.Array) -> tuple[Bytes, Bytes]:
+def _numeric(column: pa.Array) -> pa.Array:
     """Decimals as Postgres keeps them: digits of base 10,000 without outer zeros, and where they stand."""
     scale = column.type.scale
     limbs = np.frombuffer(column.buffers()[1], np.uint64)[2 * column.offset :][: 2 * len(column)]
@@ -152,13 +151,15 @@ def _numeric(column: pa.Array) -> tuple[Bytes, Bytes]:
     parts = [high >> half, high & np.uint64(2**32 - 1), low >> half, low & np.uint64(2**32 - 1)]
 
     fraction = -(-scale // 4)  # digits after the point
-    digits = []
+    digits: list[np.ndarray] = []
     # The last digit of base 10,000 can hold less than four decimal places.
-    for places in [scale % 4 or 4, *[4] * (column.type.precision // 4 + 1)]:
+    places = scale % 4 or 4
+    while not digits or any(part.any() for part in parts):
         parts, rest = _divide(parts, 10**places)
         digits.append(rest * np.uint64(10 ** (4 - places)))
+        places = 4
     ten_thousands = np.stack(digits[::-1], axis=1)
-    size = ten_thousands.shape[1]
+    size = len(digits)
 
     nonzero = ten_thousands != 0
     empty = ~nonzero.any(axis=1)
@@ -166,12 +167,15 @@ def _numeric(column: pa.Array) -> tuple[Bytes, Bytes]:
     last = np.where(empty, 0, size - nonzero[:, ::-1].argmax(axis=1))
     count = np.maximum(last - first, 0)
     weight = np.where(empty, 0, size - fraction - 1 - first)
-    header = np.stack([count, weight, negative * NUMERIC_NEGATIVE, np.full(len(column), scale)], axis=1)
-    place = np.arange(size)
-    counts = (place >= first[:, None]) & (place < last[:, None])
-    mask = np.repeat(np.concatenate([np.ones(header.shape, bool), counts], axis=1), 2, axis=1)
-    words = np.concatenate([header.astype(np.int64), ten_thousands.astype(np.int64)], axis=1)
-    return words.astype(">i2").view(np.uint8), mask
+
+    length = 2 * (4 + count)
+    words = np.empty((len(column), 6 + size), ">i2")
+    for number, word in enumerate([0, length, count, weight, negative * NUMERIC_NEGATIVE, scale]):
+        words[:, number] = word
+    words[:, 6:] = ten_thousands
+    place = np.arange(-6, size)
+    mask = (place < 0) | (place >= first[:, None]) & (place < last[:, None])
+    return _cut(words[mask], 4 + length, len(column))
 
 
 def _divide(parts: list[np.ndarray], divisor: int) -> tuple[list[np.ndarray], np.ndarray]:

@@ -1,8 +1,8 @@
 """Publish gold tables to Postgres: all in one transaction, only what differs, compared before it counts.
 
-The sync model declares what is published. A table travels by COPY into a temporary one, at most ``CHUNK_ROWS``
-rows in memory, and the difference is applied; an empty table is filled at once. Then row count and checksum must be
-those of the lake, or nothing has happened. published_table.py is what happens to one table.
+The sync model declares what is published. A table travels by COPY into a temporary one, ``CHUNK_ROWS`` rows at a
+time and as many read ahead, and the difference is applied; an empty table is filled at once. Then row count and
+checksum must be those of the lake, or nothing has happened. published_table.py is what happens to one table.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import runpy
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,13 +79,21 @@ class Source:
         return {column.name: column.dataType.simpleString() for column in schema}
 
     def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """All rows as Arrow tables of about CHUNK_ROWS rows, split by the key."""
+        """All rows as Arrow tables of about CHUNK_ROWS rows, split by the key; the next is read meanwhile."""
         count = self.spark.sql(f"select count(*) from {self.relation}").collect()[0][0]
-        chunks = -(-count // CHUNK_ROWS)
+        chunks = max(1, -(-count // CHUNK_ROWS))
         names, key = (", ".join(f"`{name}`" for name in some) for some in (columns, self.table.key))
-        for chunk in range(chunks):
+
+        def read(chunk: int) -> pa.Table:
             where = f"where pmod(xxhash64({key}), {chunks}) = {chunk}" if chunks > 1 else ""
-            yield self.spark.sql(f"select {names} from {self.relation} {where}").toArrow()
+            return self.spark.sql(f"select {names} from {self.relation} {where}").toArrow()
+
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(read, 0)
+            for chunk in range(1, chunks):
+                found, ahead = ahead.result(), reader.submit(read, chunk)
+                yield found
+            yield ahead.result()
 
 
 def newest(spark: SparkSession, table: Table) -> Source:
@@ -128,7 +138,9 @@ def publish(
     """
     from pyspark.errors import PySparkException
 
-    sources = [newest(spark, table) for table in tables]
+    # Asking for a version is most of a sync that finds nothing new.
+    with ThreadPoolExecutor() as asking:
+        sources = list(asking.map(partial(newest, spark), tables))
     run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
