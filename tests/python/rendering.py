@@ -129,8 +129,8 @@ class Lake:
         return {name: as_method(answer) for name, answer in given.items()}
 
 
-def record(target: str, folder: Path) -> dict[str, dict[str, list[str]]]:
-    """Run every node twice; return the statements by pass and node."""
+def record(target: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Run every node twice; return the statements by pass and node, and on Databricks each node's query tags."""
     if target == "databricks":
         from dbt.adapters.databricks.connections import DatabricksConnectionManager as Manager
         from dbt.adapters.databricks.impl import DatabricksAdapter as Adapter
@@ -146,7 +146,7 @@ def record(target: str, folder: Path) -> dict[str, dict[str, list[str]]]:
     if parsed.exception:
         raise parsed.exception
     manifest = parsed.result
-    found = {}
+    found = {"tags": tags(manifest)} if target == "databricks" else {}
     for has_tables in (False, True):
         lake = Lake(Adapter, manifest, has_tables=has_tables)
         answers = {name: answer for name, answer in lake.answers().items() if hasattr(Adapter, name)}
@@ -162,6 +162,17 @@ def record(target: str, folder: Path) -> dict[str, dict[str, list[str]]]:
             sys.exit("\n".join(failed) or str(result.exception))
         found["incremental" if has_tables else "full"] = dict(lake.statements)
     return found
+
+
+def tags(manifest: Any) -> dict[str, dict[str, str]]:
+    """Return what the adapter tags the queries of each node with, under a profile that has no tags."""
+    from dbt.adapters.databricks.connections import QueryConfigUtils, QueryContextWrapper
+
+    profile = SimpleNamespace(query_tags=None)
+    return {
+        name: QueryConfigUtils.get_merged_query_tags(QueryContextWrapper.from_context(node), profile)
+        for name, node in manifest.nodes.items()
+    }
 
 
 def opened(_: Any, connection: Any) -> Any:

@@ -4,7 +4,10 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jinja2
 import pytest
@@ -34,7 +37,7 @@ OWN_CODE = "# This part is user provided model code"
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, list[str]]]]:
+def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, Any]]]:
     """What each target is sent, by pass and node."""
     folder = tmp_path_factory.mktemp("rendering")
     (folder / "profiles.yml").write_text(PROFILES)
@@ -119,22 +122,37 @@ def test_table_ddl_of_databricks_has_keys_clustering_and_tags(sent):
     assert "primary key" not in local and "cluster by" not in local and "set tags" not in local
 
 
+def test_every_node_tags_its_queries_whatever_the_profile(sent):
+    """In a job the profile is Databricks' own."""
+    tags = sent["databricks"]["tags"]
+    assert {name.split(".")[0] for name in tags} >= {"model", "seed", "snapshot", "test"}
+    assert [name for name, found in tags.items() if found.get("project") != "crypto"] == []
+    assert tags["model.crypto.candles_1m"]["@@dbt_model_name"] == "candles_1m"
+
+
 def test_a_layer_has_the_schema_of_its_bucket():
+    buckets = {"RAW_BUCKET": "raw", "PROCESSED_BUCKET": "processed", "ANALYTICS_BUCKET": ""}
+    said: list[str] = []
+
+    def statement(_: str, caller: Callable[[], str]) -> str:
+        said.append(" ".join(caller().split()))
+        return ""
+
+    given = {
+        "return": str,
+        "env_var": buckets.get,
+        "var": {"schema_prefix": "dev_jane_"}.get,
+        "statement": statement,
+    }
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])
     text = (PROJECT / "macros" / "schemas" / "create_schema.sql").read_text()
-    buckets = {"RAW_BUCKET": "raw", "PROCESSED_BUCKET": "processed", "ANALYTICS_BUCKET": ""}
-
-    def given_back(value):
-        raise Returned(value)
-
-    module = environment.from_string(text, {"return": given_back, "env_var": buckets.get}).module
-    found = {}
-    for layer in (*LAYERS, "other"):
-        with pytest.raises(Returned) as returned:
-            module.layer_bucket(layer)
-        found[layer] = returned.value.args[0]
-    assert found == {layer: buckets[name] for layer, name in LAYERS.items()} | {"other": ""}
-
-
-class Returned(Exception):
-    """Carries what a macro returns."""
+    module = environment.from_string(text, given).module
+    expected = []
+    for layer, bucket in (LAYERS | {"other": ""}).items():
+        name = f"main.dev_jane_{layer}"
+        module.databricks__create_schema(SimpleNamespace(schema=f"dev_jane_{layer}", without_identifier=name.strip))
+        place = f" managed location 's3://{buckets[bucket]}/tables/dev_jane_{layer}'" if buckets.get(bucket) else ""
+        expected.append(f"create schema if not exists {name}{place}")
+    assert said == expected
+    assert "create schema if not exists main.dev_jane_gold" in said
+    assert "create schema if not exists main.dev_jane_bronze managed location 's3://raw/tables/dev_jane_bronze'" in said
