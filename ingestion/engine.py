@@ -226,7 +226,10 @@ def _start(settings: Settings) -> Engine:
         engine = _read(settings)
         if engine and engine.port == port:
             if answers(port):
-                restore_catalog(settings, SparkSession.builder.remote(engine.url).create())
+                spark = SparkSession.builder.remote(engine.url).create()
+                restore_catalog(settings, spark)
+                # Left open, it would look for its engine when Python ends, for minutes if that is gone.
+                spark.stop()
                 engine = replace(engine, ready=True, lake=_lake(settings))
                 write(state, engine)
                 return engine
