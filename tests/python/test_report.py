@@ -52,7 +52,9 @@ def chromium(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def written(first_run, engine_settings, tmp_path_factory):
+def written(first_run, user, engine_settings, tmp_path_factory):
+    # Other tests build gold in the same home, without a sync.
+    user("crypto", "sync")
     return report.write(engine_settings, tmp_path_factory.mktemp("report") / "report.html")
 
 
