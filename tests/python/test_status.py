@@ -63,10 +63,10 @@ def test_what_the_machine_lacks_is_named_with_its_fix(tmp_path, monkeypatch):
 
 
 LOADED = """
-import sys
+import atexit, sys
 from ingestion.cli import main
-main(sys.argv[1:], standalone_mode=False)
-print("loaded", *{name.partition(".")[0] for name in sys.modules})
+atexit.register(lambda: print("loaded", *{name.partition(".")[0] for name in sys.modules}))
+main(sys.argv[1:])
 """
 HEAVY = {"pyspark", "dbt", "pandas", "sqlglot", "boto3"}
 
