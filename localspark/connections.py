@@ -97,15 +97,19 @@ class Handle:
         sql = sql.strip().removesuffix(";")
         if bindings:
             sql = sql % tuple(literal(value) for value in bindings)
+        bare = QUERY_COMMENT.sub("", sql, count=1)
         self._table = self._frame = None
         try:
-            if QUERY.match(QUERY_COMMENT.sub("", sql, count=1)):
+            if QUERY.match(bare):
                 self._table = self._rows_of(sql)
             else:
                 self._frame = self.spark.sql(sql)
         except PySparkException as error:
             raise DbtRuntimeError(plain(error)) from error
-        self._remember_view(sql)
+        # The catalog lives in memory: the engine reads the views back from here when it starts.
+        view = CREATE_VIEW.match(bare)
+        if view and not view[2].endswith("__dbt_tmp"):
+            layers.of(local_settings(), view[1]).keep_view(view[2], sql)
 
     def _rows_of(self, query: str) -> Any:
         # `spark.sql` has the server analyse a query to see that it is no command, then for its columns, then to run it.
@@ -113,12 +117,6 @@ class Handle:
 
         client = self.spark.client
         return client.to_table(SQL(query).to_proto(client), {})[0]
-
-    def _remember_view(self, sql: str) -> None:
-        # The catalog lives in memory: the engine reads the views back from here when it starts.
-        found = CREATE_VIEW.match(QUERY_COMMENT.sub("", sql, count=1))
-        if found and not found[2].endswith("__dbt_tmp"):
-            layers.of(local_settings(), found[1]).keep_view(found[2], sql)
 
     def _result(self) -> Any:
         from pyspark.errors import PySparkException
@@ -152,7 +150,11 @@ class Handle:
 
     def rows_affected(self) -> int | None:
         """Return what a merge, insert or delete says it changed."""
-        if self._frame is None or "num_affected_rows" not in self._frame.columns:
+        if self._table is not None:
+            columns = self._table.column_names
+        else:
+            columns = self._frame.columns if self._frame is not None else []
+        if "num_affected_rows" not in columns:
             return None
         return int(self._result().column("num_affected_rows")[0].as_py() or 0)
 

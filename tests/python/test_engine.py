@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import PROJECT, empty
+from dbt.adapters.localspark.connections import Handle
 
 from ingestion import engine, settings
 from ingestion.errors import CryptoError
@@ -69,6 +70,21 @@ def test_what_one_command_made_spark_compile_serves_the_next(engine_settings, sp
     second, rows, after_second = use(engine_settings.home, compiled, query, compiled)
     assert first != after_first == second == after_second
     assert "(6, " in rows
+
+
+@pytest.mark.parametrize(
+    ("statement", "rows"),
+    [
+        # How merge_staged_rows says that there was nothing to merge.
+        ("/* dbt */ select 0 as num_affected_rows", 0),
+        ("select 7 as n", None),
+        ("show schemas", None),
+    ],
+)
+def test_dbt_is_told_how_many_rows_changed(spark, statement, rows):
+    cursor = Handle(spark).cursor()
+    cursor.execute(statement)
+    assert cursor.rows_affected() == rows and len(cursor.fetchall()) >= 1
 
 
 def test_an_engine_that_can_not_start_says_so_in_one_sentence(tmp_path, monkeypatch):
