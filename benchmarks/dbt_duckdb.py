@@ -51,7 +51,6 @@ def write(manifest: Path, landing: Path, reference: dict[str, list[tuple]], fold
         if node["resource_type"] == "test"
         and node.get("compiled_code")
         and all(name in models for name in node["depends_on"]["nodes"] if not name.startswith("source"))
-        and not any("crypto_" in name for name in node["depends_on"]["nodes"] if name.startswith("source.postgres"))
     ]
     names = {f"{node['schema']}.{node['name']}": node["name"] for node in models.values()}
     for node in models.values():
@@ -119,12 +118,4 @@ def adapted(node: exp.Expression) -> exp.Expression:
 
 def literals(rows: list[tuple]) -> str:
     """Return rows as the text of a ``values`` list."""
-    return ", ".join("(" + ", ".join(literal(value) for value in row) + ")" for row in rows)
-
-
-def literal(value: object) -> str:
-    """Return one value of the reference data as DuckDB writes it."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower().replace("none", "null")
-    escaped = str(value).replace("'", "''")
-    return f"'{escaped}'"
+    return ", ".join(exp.convert(row).sql("duckdb") for row in rows)

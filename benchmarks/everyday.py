@@ -6,19 +6,15 @@ remembers, no sync and no checks in Postgres, so that ``dbt build`` of the same 
 """
 
 import json
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from benchmarks import dbt_duckdb
+from benchmarks.commands import crypto, dbt, generate_news, run
 
-PROJECT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.prefix) / "bin"
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
 LAKE = ["--select", "silver", "gold", "--exclude", "candle_revisions", *NO_UNIT_TESTS]
 EDITED = ["--select", "trading_indicators", *NO_UNIT_TESTS]
@@ -59,13 +55,13 @@ def measure(home: Path, peer: Path) -> dict[str, float]:
     )
     build = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "build"]
     build += ["--project-dir", peer, "--profiles-dir", peer, "--target-path", peer / "target", "--log-path", peer]
-    found["peer"] = statistics.median(run(build, home) for _ in range(TIMES))
+    found["peer"] = statistics.median(run(build, home)[0] for _ in range(TIMES))
     return found
 
 
 def with_news(home: Path, seed: int, *command: str) -> float:
     """Put 1,000 new trades of the first day into the landing zone and take them in, by a command or by plain dbt."""
-    crypto(home, "generate", "--trades", "1000", "--days", "1", "--files", "1", "--seed", str(seed))
+    generate_news(home, seed)
     if command:
         return crypto(home, *command)
     crypto(home, "ingest")
@@ -74,41 +70,8 @@ def with_news(home: Path, seed: int, *command: str) -> float:
 
 def reference(home: Path) -> dict[str, list[tuple]]:
     """Return the reference data that ingestion copied to bronze."""
-    said = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=PROJECT, env=environment(home), capture_output=True, text=True, check=True
-    )
-    return {name: [tuple(row) for row in rows] for name, rows in json.loads(said.stdout.splitlines()[-1]).items()}
-
-
-def crypto(home: Path, *arguments: str) -> float:
-    """Run a command of the project; return its seconds."""
-    return run([BIN / "crypto", *arguments], home)
-
-
-def dbt(home: Path, *arguments: str) -> float:
-    """Run dbt on the lake; return its seconds, its own start included."""
-    return run([BIN / "dbt", *arguments, "--target-path", home / "target", "--log-path", home / "logs"], home)
-
-
-def run(command: list, home: Path) -> float:
-    """Run a command to its end; return its seconds."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=PROJECT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return time.perf_counter() - started
-
-
-def environment(home: Path) -> dict[str, str]:
-    """Return the environment of every command: this home, and a sync that may delete as many rows as it likes."""
-    return os.environ | {"CRYPTO_HOME": str(home), "CRYPTO_MAX_SHRINK": "1"}
+    _, said = run([sys.executable, "-c", ASK], home)
+    return {name: [tuple(row) for row in rows] for name, rows in json.loads(said.splitlines()[-1]).items()}
 
 
 def table(found: dict[str, float]) -> str:

@@ -6,19 +6,19 @@ counted. The plain jobs (plain_spark.py, plain_duckdb.py) promise nothing: no ex
 """
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-PROJECT = Path(__file__).resolve().parents[1]
+from benchmarks.commands import crypto, dbt, generate_news, run
+
 SIZES = "100000,1000000,10000000"
+# Silver and gold, without tests and sync.
+BUILD = ["run", "--select", "silver", "gold"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def measure(trades: int) -> Figures:
         crypto(home, "postgres", "start")
         try:
             landed = crypto(home, "ingest")
-            models = dbt(home)
+            models = dbt(home, *BUILD)
             new, again = (news(home, seed) for seed in (7, 8))
             return Figures(trades, landed, models, new, again, plain_spark, plain_duckdb, engine_gib(home))
         finally:
@@ -67,41 +67,14 @@ def measure(trades: int) -> Figures:
 
 
 def news(home: Path, seed: int) -> float:
-    """Land and build 1,000 new trades of the first day, which are the latest to come."""
-    crypto(home, "generate", "--trades", "1000", "--days", "1", "--files", "1", "--seed", str(seed))
-    return crypto(home, "ingest") + dbt(home)
-
-
-def crypto(home: Path, *arguments: str) -> float:
-    """Run a command of the project; return its seconds."""
-    return run([Path(sys.prefix) / "bin" / "crypto", *arguments], home)[0]
-
-
-def dbt(home: Path) -> float:
-    """Build silver and gold, without tests and sync; return the seconds, dbt's own start included."""
-    places = ["--target-path", home / "target", "--log-path", home / "logs"]
-    return run([Path(sys.prefix) / "bin" / "dbt", "run", "--select", "silver", "gold", *places], home)[0]
+    """Land and build 1,000 new trades; return the seconds."""
+    generate_news(home, seed)
+    return crypto(home, "ingest") + dbt(home, *BUILD)
 
 
 def peer(module: str, landing: Path, folder: Path) -> float:
     """Run a plain job; return the seconds that it counts itself."""
     return float(run([sys.executable, "-m", f"benchmarks.{module}", landing, folder], folder)[1].split()[-1])
-
-
-def run(command: list, home: Path) -> tuple[float, str]:
-    """Run a command to its end; return its seconds and what it said."""
-    started = time.perf_counter()
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=PROJECT,
-        env=os.environ | {"CRYPTO_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    return time.perf_counter() - started, done.stdout
 
 
 def engine_gib(home: Path) -> float:
