@@ -53,7 +53,7 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(first_run, user, engine_settings, tmp_path_factory):
-    # Other tests build gold in the same home, without a sync.
+    # Maintenance, which another test runs in this home, commits versions without a change; a sync takes note of them.
     user("crypto", "sync")
     return report.write(engine_settings, tmp_path_factory.mktemp("report") / "report.html")
 
