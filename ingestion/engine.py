@@ -151,8 +151,8 @@ def _open(url: str) -> SparkSession:
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
     isolation = "spark.sql.artifact.isolation"
-    shared = {f"{isolation}.enabled": "false", f"{isolation}.alwaysApplyClassloader": "false"}
-    template: Any = SparkSession.builder.remote(url).config(map={**shared}).create()
+    sharing = SparkSession.builder.remote(url).config(f"{isolation}.enabled", "false")
+    template: Any = sharing.config(f"{isolation}.alwaysApplyClassloader", "false").create()
     name = str(uuid.uuid4())
     template.cloneSession(name).client.close()
     template.stop()
