@@ -34,7 +34,7 @@ def main() -> None:
             command = engine.command(settings, port, f"-XX:ArchiveClassesAtExit={fresh}")
             java = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
-                if answers(java, port):
+                if has_started(java, port):
                     from pyspark.sql import SparkSession
 
                     spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
@@ -42,14 +42,16 @@ def main() -> None:
                     spark.stop()
                     java.terminate()
                     java.wait(EXIT_SECONDS)
+            except subprocess.TimeoutExpired:
+                return  # What is written by then is half a file.
             finally:
                 java.kill()
-        # A Java without an archive of its own writes none: engines then start as they did.
+        # A slow machine, or a Java without an archive of its own, has none: engines then start as they did.
         if fresh.is_file():
             fresh.replace(archive)
 
 
-def answers(java: subprocess.Popen[bytes], port: int) -> bool:
+def has_started(java: subprocess.Popen[bytes], port: int) -> bool:
     """Wait until the engine answers; False if it ends or takes too long, which its next start will tell of."""
     until = time.monotonic() + engine.START_SECONDS
     while java.poll() is None and time.monotonic() < until:

@@ -399,15 +399,15 @@ def _process(settings: Settings, pid: int) -> psutil.Process | None:
 
 
 def answers(port: int) -> bool:
-    """Tell whether an engine listens on a port of this machine."""
+    """Tell whether an engine answers at a port of this machine: it knows no method without a name, and says so."""
     import grpc
 
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=5)
-        except grpc.FutureTimeoutError:
-            return False
-    return True
+            channel.unary_unary("/")(b"", timeout=5)
+        except grpc.RpcError as error:
+            return error.code() == grpc.StatusCode.UNIMPLEMENTED
+    return False
 
 
 def free_port() -> int:
