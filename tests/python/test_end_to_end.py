@@ -29,6 +29,12 @@ def test_make_run_ends_with_every_day_of_every_symbol_in_postgres(first_run, row
     assert rows("select count(*) from crypto.trading_indicators") == [(450,)]
 
 
+def test_the_readme_shows_how_make_run_ends(first_run):
+    shown = re.search(r"It ends with\n\n```\n(.+?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    said = {line.rstrip() for line in first_run.splitlines()} | {"..."}
+    assert [line for line in shown[1].splitlines() if line not in said] == []
+
+
 def test_rsi_is_null_for_exactly_the_first_14_days_of_each_symbol(rows):
     assert rows("""
         select symbol, count(*), max(bars_seen), bool_and(bars_seen <= 14)
