@@ -129,5 +129,5 @@ def test_a_correction_works_as_the_page_says(tmp_path):
     assert "All is well." in said[0] and re.search(r"BTC\s+\|\s+24 \|\s+1\d\d\.", said[1])
     assert "withdrawn" in said[2] and "All is well." in said[2]
     assert "4402300.00000000" in said[3]
-    assert "MERGE" in said[4] and "4402300" in said[4]
+    assert "MERGE" in said[4] and "4,402,300" in said[4] and "44,023" in said[4]
     assert "Every silver and gold table is equal" in said[5] and not home.exists()
