@@ -126,7 +126,7 @@ def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
 def test_a_correction_works_as_the_page_says(tmp_path):
     home = tmp_path / "corrections"
     said = walked("corrections", 6, home)
-    assert "All is well." in said[0] and re.search(r"BTC\s+\|\s+24 \|\s+1\d\d\.", said[1])
+    assert "All is well." in said[0] and re.search(r"BTC\s+\|\s+24 \|\s+122\.528", said[1])
     assert "withdrawn" in said[2] and "All is well." in said[2]
     assert "4402300.00000000" in said[3]
     assert "MERGE" in said[4] and "4,402,300" in said[4] and "44,023" in said[4]
