@@ -157,9 +157,10 @@ def _open(url: str) -> SparkSession:
     template.cloneSession(name).client.close()
     template.stop()
     spark = SparkSession.builder.remote(f"{url}/;session_id={name}").create()
-    # An engine on this machine answers or is gone: its users wait seconds for it, not ten minutes.
+    # An engine on this machine answers or is gone: its users wait five seconds for it, not ten minutes. Each retry
+    # waits four times as long as the one before; two more would be over a minute, for every statement under way.
     client: Any = spark.client  # type: ignore[operator]
-    client.set_retry_policies([DefaultPolicy(max_retries=6)])
+    client.set_retry_policies([DefaultPolicy(max_retries=4)])
     return spark
 
 
