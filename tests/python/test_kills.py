@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -86,33 +87,30 @@ def assert_equal(home: Home, wanted: Home) -> None:
 def test_a_run_killed_anywhere_is_completed_by_the_next(before_and_after, tmp_path):
     base, wanted, seconds = before_and_after
     draw = random.Random(20)
-    number = 0
-    while number < KILLS:
+    killed = 0
+    while killed < KILLS:
         home = again(base, tmp_path / "home")
         run = start(home)
         moment = draw.uniform(0, seconds)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             run.wait(moment)
-            ended = True
-        except subprocess.TimeoutExpired:
-            ended = False
-            if number % 2:
-                kill_engine(home)
-            else:
-                os.killpg(run.pid, signal.SIGKILL)
+        # A run may be faster than the one that was measured: then nothing is killed, and nothing counts.
+        lived = run.poll() is None
+        if lived and killed % 2:
+            kill_engine(home)
+        elif lived:
+            os.killpg(run.pid, signal.SIGKILL)
         said, _ = run.communicate(timeout=600)
         try:
-            # A run may be faster than the one that was measured: then nothing was killed, and nothing counts.
-            if ended:
-                continue
             # Every fourth time with all tests and the sync, which tell no more of silver and gold than the comparison.
-            if number % 4 == 0:
+            if killed % 4 == 0:
                 home.run("crypto", "run")
             else:
                 home.build()
             assert_equal(home, wanted)
-            print(f"Kill {number} after {moment:.1f} s of {seconds:.1f}: equal. It had said: {said[-200:]}")
-            number += 1
+            what = f"Kill {killed}" if lived else "No kill"
+            print(f"{what} after {moment:.1f} s of {seconds:.1f}: equal. It had said: {said[-200:]}")
+            killed += lived
         finally:
             home.stop()
 
