@@ -83,7 +83,9 @@ SPARK_CONF = {
     "spark.sql.codegen.cache.maxEntries": "5000",
     # VACUUM lists folders with so many tasks; the default is 10,000.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
-    # Other readers (delta-rs, DuckDB) must be able to open every table.
+    # Other readers (delta-rs, DuckDB) must be able to open every table: Spark's own format for times ends in 2262 for
+    # them, and has no statistics.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
     "spark.databricks.delta.properties.defaults.columnMapping.mode": "none",
     # A killed client's statement ends soon after it, so that the next run meets no ghost.
