@@ -18,7 +18,7 @@
             window_start as finer_start,
             open, high, low, close, volume, buy_volume, quote_volume, trade_count, first_trade_at, last_trade_at
         from {{ finer }}
-        where {{ in_touched_span('window_start', interval, taken) }}
+        where {{ in_touched_spans('window_start', interval, taken) }}
     ),
 
     {% if taken > 0 -%}

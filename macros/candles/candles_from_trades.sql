@@ -24,7 +24,7 @@
             {{ window_start('traded_at', interval) }} as window_start,
             trade_id, traded_at, trade_type, price, volume, quote_volume
         from {{ ref('trades') }}
-        where {{ in_touched_span('traded_at', interval, taken) }}
+        where {{ in_touched_spans('traded_at', interval, taken) }}
     ),
 
     touched_trades as (

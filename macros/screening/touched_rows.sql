@@ -56,17 +56,3 @@
     from nearby
     left semi join touched_keys on nearby.trade_key = touched_keys.trade_key
 {% endmacro %}
-
-
-{#-
-    The first and the last batch that touched rows lie in, by which the files of other batches are skipped; none if
-    no row is touched, which is nearly always so.
--#}
-{% macro touched_batches(before, taken) %}
-    {%- set query = 'select min(batch_id), max(batch_id) from (' ~ touched_rows(before, taken) ~ ')' -%}
-    {%- if execute and taken > 0 -%}
-        {%- set found = run_query(query).rows[0] -%}
-        {{ return([found[0] | int, found[1] | int] if found[0] is not none else none) }}
-    {%- endif -%}
-    {{ return(none) }}
-{% endmacro %}

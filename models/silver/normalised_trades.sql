@@ -32,7 +32,13 @@ normalised as (
         upper({{ trimmed('trades.trade_type') }}) as trade_type,
         try_cast(trades.price as decimal(18, 8)) as price,
         try_cast(trades.volume as decimal(18, 8)) as volume,
-        trades.timestamp as traded_at,
+        -- A time that can't be is no time: it would make every look for times read everything.
+        case
+            when
+                trades.timestamp between
+                timestamp '2009-01-03 00:00:00' and trades.file_modified_at + interval 5 minutes
+                then trades.timestamp
+        end as traded_at,
         {{ trimmed('trades.user_id') }} as user_id,
         withdrawn_files.withdrawn_file,
         {% for column in raw_columns() -%}
@@ -53,8 +59,6 @@ screened as (
             when withdrawn_file is not null then 'withdrawn'
             when trade_id is null then 'missing_trade_id'
             when traded_at is null then 'invalid_timestamp'
-            when traded_at < timestamp '2009-01-03 00:00:00' then 'invalid_timestamp'
-            when traded_at > file_modified_at + interval 5 minutes then 'invalid_timestamp'
             when symbol is null then 'unknown_symbol'
             when exchange is null then 'unknown_exchange'
             when coalesce(trade_type, '') not in ('BUY', 'SELL') then 'invalid_trade_type'

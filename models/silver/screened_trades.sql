@@ -6,7 +6,7 @@
 ) }}
 
 {% set taken = taken_in('batch_id') -%}
-{% set touched = touched_batches(this, taken) -%}
+{% set touched = in_touched_files(this, taken) -%}
 
 with trades as (
     select
@@ -31,12 +31,19 @@ touched_before as (
     {{ touched_rows(this, taken) }}
 ),
 
-touched_trades as (
-    select trades.*, touched_before.earlier_reason
+touched_files as (
+    select *
     from trades
+    where {{ touched }}
+),
+
+touched_trades as (
+    select touched_files.*, touched_before.earlier_reason
+    from touched_files
     inner join touched_before
-        on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
-    where trades.batch_id between {{ touched[0] }} and {{ touched[1] }}
+        on
+            touched_files.source_file = touched_before.source_file
+            and touched_files.source_row = touched_before.source_row
 ),
 
 {% endif -%}

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,7 @@ def home(tmp_path_factory):
 def nasty() -> list[list[dict]]:
     """Three files of random rows, always the same ones."""
     draw = random.Random(7)
-    moments = trade_files.MOMENTS
+    moments, impossible = trade_files.MOMENTS, trade_files.IMPOSSIBLE
 
     def row(late: bool) -> dict:
         moment = draw.choice(moments[:9] if late else moments)
@@ -80,7 +81,9 @@ def nasty() -> list[list[dict]]:
             "volume": draw.choice(trade_files.VOLUMES),
             "trade_type": draw.choice(["BUY", "SELL", "sell\n", "HOLD"]),
             "exchange": draw.choice(trade_files.EXCHANGES),
-            "timestamp": trade_files.FIRST_DAY + trade_files.timedelta(seconds=moment),
+            "timestamp": draw.choice(
+                [*[trade_files.FIRST_DAY + trade_files.timedelta(seconds=moment)] * 90, *impossible]
+            ),
             "user_id": draw.choice(["u1", " ", None]),
         }
 
@@ -92,9 +95,26 @@ def nasty() -> list[list[dict]]:
 def test_the_nasty_files_hold_what_they_are_for(home):
     rows = DeltaTable(home.place / "warehouse/silver.db/screened_trades").to_pyarrow_table().to_pylist()
     reasons = {row["reason"] for row in rows}
-    assert {None, "duplicate", "conflicting_duplicate", "unknown_symbol", "missing_volume"} <= reasons
+    assert {
+        None,
+        "duplicate",
+        "conflicting_duplicate",
+        "unknown_symbol",
+        "missing_volume",
+        "invalid_timestamp",
+    } <= reasons
     # Rows that an earlier run kept have lost to later copies.
     assert any(row["batch_id"] < row["revision"] for row in rows)
+
+
+def test_a_run_reads_only_the_days_and_files_that_were_touched(home):
+    compiled = home.place / "target/compiled/crypto/models/silver"
+    candles = (compiled / "candles_1m.sql").read_text()
+    spans = re.findall(r"traded_at >= timestamp '(\S+) \S+' and traded_at < timestamp '(\S+) ", candles)
+    # Neither the two months between nor an impossible time.
+    assert spans == [("2024-01-01", "2024-01-02"), ("2024-03-01", "2024-03-02")]
+    screened = (compiled / "screened_trades.sql").read_text()
+    assert r"batch_id between 1 and 1 and source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
 
 
 def test_another_order_in_pieces_ends_in_the_same_tables(home):

@@ -19,6 +19,8 @@ VOLUMES = [1.0, 0.5, 1e-8, 0.3, 12.125, 0.0, float("inf"), None]
 # In seconds: edges of a minute, an hour and a day among them, and days that are sixty days apart.
 MOMENTS = [0, 0.000001, 59.999999, 60, 3599.999999, 3600, 43_200, 86_399.999999, 86_400, 60 * 86_400, 61 * 86_400 + 7]
 
+IMPOSSIBLE = [None, datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)]
+
 
 @st.composite
 def rows(draw):
@@ -31,7 +33,7 @@ def rows(draw):
         "volume": draw(st.sampled_from(VOLUMES[:4] * 3 + VOLUMES)),
         "trade_type": draw(st.sampled_from(["BUY", "SELL", "sell\n", "HOLD"])),
         "exchange": draw(st.sampled_from(EXCHANGES)),
-        "timestamp": draw(st.sampled_from([*[FIRST_DAY + timedelta(seconds=moment)] * 9, None])),
+        "timestamp": draw(st.sampled_from([*[FIRST_DAY + timedelta(seconds=moment)] * 9, *IMPOSSIBLE])),
         "user_id": draw(st.sampled_from(["u1", " ", None])),
     }
 
