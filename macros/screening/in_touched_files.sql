@@ -3,10 +3,11 @@
     other batches and of other source files, as long as those are no more than 100. None if no row is touched, which is
     nearly always so.
 
+    trades      the CTE of raw rows
     before      what screened_trades held before this run
     taken       the last batch that it had taken in
 -#}
-{% macro in_touched_files(before, taken) %}
+{% macro in_touched_files(trades, before, taken) %}
     {#- The mark keeps dbt from taking a name for a number or a time. #}
     {%- set query -%}
         select concat('=', source_file), min(batch_id), max(batch_id)
@@ -24,9 +25,9 @@
     {%- if not names -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- set conditions = ['batch_id between ' ~ batches | min ~ ' and ' ~ batches | max] -%}
+    {%- set conditions = [trades ~ '.batch_id between ' ~ batches | min ~ ' and ' ~ batches | max] -%}
     {%- if names | length <= 100 -%}
-        {%- do conditions.append('source_file in (' ~ names | sort | join(', ') ~ ')') -%}
+        {%- do conditions.append(trades ~ '.source_file in (' ~ names | sort | join(', ') ~ ')') -%}
     {%- endif -%}
     {{ return(conditions | join(' and ')) }}
 {% endmacro %}

@@ -6,7 +6,7 @@
 ) }}
 
 {% set taken = taken_in('batch_id') -%}
-{% set touched = in_touched_files(this, taken) -%}
+{% set touched = in_touched_files('trades', this, taken) -%}
 
 with trades as (
     select
@@ -31,19 +31,12 @@ touched_before as (
     {{ touched_rows(this, taken) }}
 ),
 
-touched_files as (
-    select *
-    from trades
-    where {{ touched }}
-),
-
 touched_trades as (
-    select touched_files.*, touched_before.earlier_reason
-    from touched_files
+    select trades.*, touched_before.earlier_reason
+    from trades
     inner join touched_before
-        on
-            touched_files.source_file = touched_before.source_file
-            and touched_files.source_row = touched_before.source_row
+        on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
+    where {{ touched }}
 ),
 
 {% endif -%}

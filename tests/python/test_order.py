@@ -114,7 +114,8 @@ def test_a_run_reads_only_the_days_and_files_that_were_touched(home):
     # Neither the two months between nor an impossible time.
     assert spans == [("2024-01-01", "2024-01-02"), ("2024-03-01", "2024-03-02")]
     screened = (compiled / "screened_trades.sql").read_text()
-    assert r"batch_id between 1 and 1 and source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
+    assert "where trades.batch_id between 1 and 1 and trades.source_file in (" in screened
+    assert r"source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
 
 
 def test_another_order_in_pieces_ends_in_the_same_tables(home):
