@@ -88,10 +88,10 @@ def ingest() -> None:
 
     Example: crypto ingest
     """
-    from ingestion import runs
+    from ingestion import run_lock, runs
 
     settings = load()
-    with runs.exclusive(settings, click.echo):
+    with run_lock.exclusive(settings, click.echo):
         runs.show_landed(runs.ingest(settings), click.echo)
 
 
@@ -119,10 +119,10 @@ def sync(plan: bool, force: bool) -> None:
     import uuid
 
     from ingestion import engine as engine_module
-    from ingestion import publishing, runs
+    from ingestion import publishing, run_lock, runs
 
     settings = load()
-    with runs.exclusive(settings, click.echo):
+    with run_lock.exclusive(settings, click.echo):
         spark = engine_module.session(settings)
         tables, asked_by = publishing.declared(settings.project), f"crypto sync {uuid.uuid4()}"
         for table in publishing.publish(spark, settings, asked_by, tables, plan=plan, force=force):
@@ -160,13 +160,13 @@ def verify(seed: int | None, batches: int) -> None:
     """
     import secrets
 
-    from ingestion import runs
+    from ingestion import run_lock
     from ingestion import verify as replay
 
     settings = load()
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
-    with runs.exclusive(settings, click.echo):
+    with run_lock.exclusive(settings, click.echo):
         differences = replay.verify(settings, seed, batches, click.echo)
     for found in differences:
         click.echo(f"{found.table}: {found.keys:,} rows differ, such as")

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ingestion.settings import Settings
+
+WRITING = {"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"}
 
 
 def main() -> None:
-    """Load the settings, start the embedded Postgres if the target is Postgres, then run dbt."""
-    from ingestion.errors import CryptoError
+    """Load the settings, start the embedded Postgres if the target is Postgres, then run dbt.
 
-    try:
-        prepare(sys.argv[1:])
-    except CryptoError as error:
-        sys.exit(str(error))
+    A command that writes into the local lake waits for others that do.
+    """
+    from ingestion.errors import CryptoError
+    from ingestion.run_lock import exclusive
+
+    arguments = sys.argv[1:]
+    with ExitStack() as held:
+        try:
+            settings = prepare(arguments)
+            if writes(arguments):
+                held.enter_context(exclusive(settings, lambda text: print(text, file=sys.stderr, flush=True)))
+        except CryptoError as error:
+            sys.exit(str(error))
+        except KeyboardInterrupt:
+            sys.exit(130)
+        run()
+
+
+def run() -> None:
+    """Run dbt with the process's arguments; leave with its exit code."""
     from dbt.cli.main import cli
 
     heard = Heard()
@@ -39,9 +61,14 @@ class Heard:
             self.sentence = databricks_errors.explain(event.info.msg)
 
 
-def prepare(arguments: list[str]) -> None:
-    """Put settings into the environment, the embedded server's own values among them."""
-    import os
+def writes(arguments: list[str]) -> bool:
+    """Tell whether a dbt command line writes into the local lake."""
+    chosen = target(arguments) or os.environ.get("DBT_TARGET") or "local"
+    return chosen == "local" and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+
+
+def prepare(arguments: list[str]) -> Settings:
+    """Put settings into the environment, the embedded server's own values among them, and return them."""
     import time
 
     from ingestion import settings
@@ -58,6 +85,7 @@ def prepare(arguments: list[str]) -> None:
         names = {"DB_ENDPOINT": "host", "DB_PORT": "port", "DB_NAME": "dbname", "DB_USER": "user"}
         names |= {"DB_PASSWORD": "password", "DB_SSLMODE": "sslmode", "DB_SSLROOTCERT": "sslrootcert"}
         os.environ |= {name: str(values.get(key) or "") for name, key in names.items()}
+    return found
 
 
 def target(arguments: list[str]) -> str | None:

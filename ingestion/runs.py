@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion import alerts, costs, engine, live_view, migrate, postgres
+from ingestion import alerts, costs, engine, live_view, migrate, postgres, run_lock
 from ingestion.alerts import Finding
 from ingestion.errors import CryptoError
 from ingestion.live_view import Node, Quiet
@@ -28,26 +27,6 @@ LAYERS = {
     "silver": ("trades", "rejected_trades", "candles_1m", "candles_1h", "candles_1d", "exchange_candles_1d"),
     "gold": ("daily_metrics", "trading_indicators", "correlations"),
 }
-
-
-@contextmanager
-def exclusive(settings: Settings, say: Say) -> Iterator[None]:
-    """Let one run at a time work in a data home; a second one says that it waits."""
-    try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        lock = (settings.home / "run.lock").open("a")
-    except OSError as error:
-        raise CryptoError(
-            f"The data home {settings.home} can't be written ({error.strerror}); "
-            "free it or set CRYPTO_HOME to another folder."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("Another run is at work in this data home; waiting for it to end ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def ingest(settings: Settings, view: Quiet | None = None) -> Landed:
@@ -78,7 +57,7 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     view = live_view.of(as_json=as_json, console=console)
     started = time.monotonic()
     try:
-        with exclusive(settings, view.say), view:
+        with run_lock.exclusive(settings, view.say), view:
             summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
     except KeyboardInterrupt:
         _interrupt()

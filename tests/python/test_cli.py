@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import PROJECT, empty
 
-from ingestion import cli
+from ingestion import cli, dbt_command
 
 CRYPTO = Path(sys.prefix) / "bin" / "crypto"
 DBT = CRYPTO.with_name("dbt")
@@ -94,3 +94,22 @@ def test_engine_status_does_not_start_it(tmp_path):
     done = run("engine", "status", CRYPTO_HOME=str(tmp_path / "home"))
     assert done.stdout == "The engine is not running.\n"
     assert run("engine", "stop", CRYPTO_HOME=str(tmp_path / "home")).stdout == "The engine was not running.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "writes"),
+    [
+        ("build", True),
+        ("--quiet run -s gold", True),
+        ("seed --target=local", True),
+        ("run --target databricks", False),
+        ("test -s gold", False),
+        ("show -s daily_metrics", False),
+        ("build --help", False),
+    ],
+)
+def test_dbt_commands_that_write_into_the_local_lake_are_known(line, writes, monkeypatch):
+    monkeypatch.delenv("DBT_TARGET", raising=False)
+    assert dbt_command.writes(line.split()) == writes
+    monkeypatch.setenv("DBT_TARGET", "databricks")
+    assert dbt_command.writes(line.split()) == (writes and "local" in line)

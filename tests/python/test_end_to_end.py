@@ -1,8 +1,10 @@
 """The whole, as a user runs it: from nothing to Postgres, in the data home whose engine all tests share."""
 
 import csv
+import fcntl
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import PROJECT
@@ -64,6 +66,17 @@ def test_plain_dbt_commands_work_without_a_word_about_settings(user, first_run):
 def test_dbt_build_runs_every_node_and_unit_test(user, first_run):
     said = user("dbt", "build")
     assert "Completed successfully" in said and "ERROR=0" in said and "SKIP=0" in said
+
+
+def test_a_build_waits_for_another_command_that_writes(user, first_run, engine_settings):
+    with ThreadPoolExecutor(1) as pool, (engine_settings.home / "run.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = pool.submit(user, "dbt", "run", "-s", "market_overview")
+        assert "market_overview" in user("dbt", "list", "-s", "market_overview")
+        assert not build.done()
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        said = build.result()
+    assert "Another run is at work" in said and "Completed successfully" in said
 
 
 @pytest.mark.long

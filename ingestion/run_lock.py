@@ -1,0 +1,34 @@
+"""One writer at a time in a data home: `crypto` and plain `dbt` commands that build wait for one another.
+
+A build asks the lake what is new before it writes what follows from the answer; rows that another command lands or
+screens in between could count twice. The operating system drops the lock when its holder ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ingestion.errors import CryptoError
+from ingestion.settings import Settings
+
+
+@contextmanager
+def exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """Let one run at a time work in a data home; a second one says that it waits."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        lock = (settings.home / "run.lock").open("a")
+    except OSError as error:
+        raise CryptoError(
+            f"The data home {settings.home} can't be written ({error.strerror}); "
+            "free it or set CRYPTO_HOME to another folder."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another run is at work in this data home; waiting for it to end ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
