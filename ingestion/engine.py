@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -168,8 +169,9 @@ def _open(url: str) -> SparkSession:
 
 def ensure(settings: Settings) -> Engine:
     """Return the home's engine, started or replaced if need be, and keep it from stopping as idle."""
-    # It prints every failed statement as JSON; the caller says what failed in a sentence.
+    # They print every failed statement as JSON, and that retries ended; the caller says what failed in a sentence.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")
     _make_folder(settings)
     _hold_in_use(settings)
     with _start_lock(settings):

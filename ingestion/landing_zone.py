@@ -92,7 +92,10 @@ def s3(settings: Settings) -> fs.S3FileSystem:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, short enough for a sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
+    text = str(error).strip() or type(error).__name__
+    # An engine's lost connection describes itself over several lines; what happened is in one of them.
+    details = re.search(r'^\s*details = "(.*)"$', text, re.MULTILINE)
+    return (details[1] if details else text).splitlines()[0][:200].rstrip(".")
 
 
 def _utc(nanoseconds: int) -> datetime:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
+import grpc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from ingestion import bronze, staging
+from ingestion import bronze, engine, landing_zone, staging
 from ingestion.errors import CryptoError
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -359,6 +360,12 @@ def test_an_engine_that_fails_is_one_sentence_and_loses_nothing(lake: Lake):
     lake.spark.sql(f"alter table {lake.schema}.trades drop constraint no_rows")
     assert lake.ingest().files == {"x.parquet": 3}
     assert lake.landed() == {"x.parquet": 3}
+
+
+def test_a_lost_connection_to_the_engine_is_told_in_its_own_words():
+    with grpc.insecure_channel(f"127.0.0.1:{engine.free_port()}") as channel, pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary("/")(b"", timeout=5)
+    assert landing_zone.first_line(raised.value).startswith("failed to connect to all addresses")
 
 
 CLIENT = """
