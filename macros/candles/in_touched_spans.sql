@@ -35,11 +35,12 @@
     {%- if spans | length > 20 -%}
         {%- set spans = [[spans[0][0], spans[-1][1]]] -%}
     {%- endif -%}
-    {%- set conditions = ['false'] if not spans else [] -%}
+    {%- set conditions = [] -%}
     {%- for span in spans -%}
         {%- do conditions.append(
             column ~ " >= timestamp '" ~ span[0] ~ "' and " ~ column ~ " < timestamp '" ~ span[1] ~ "'"
         ) -%}
     {%- endfor -%}
-    {{ return('(' ~ conditions | join(' or ') ~ ')') }}
+    {#- To Spark, `where (false)` would be a table's alias with a column. #}
+    {{ return('(' ~ conditions | join(' or ') ~ ')' if conditions else 'false') }}
 {%- endmacro %}
