@@ -67,9 +67,14 @@ def test_what_one_command_made_spark_compile_serves_the_next(engine_settings, sp
     compiled = "select reflect('org.apache.spark.sql.catalyst.expressions.codegen.CodeGenerator', 'compileTime') as ns"
     query = "select id % 7 as rest, sum(id * 11) as total from range(1000) group by 1 order by 1"
     first, _, after_first = use(engine_settings.home, compiled, query, compiled)
-    second, rows, after_second = use(engine_settings.home, compiled, query, compiled)
-    assert first != after_first == second == after_second
-    assert "(6, " in rows
+    assert first != after_first
+    # The engine is that of all tests: another one may have something compiled meanwhile, but not every time.
+    for _ in range(5):
+        before, rows, after = use(engine_settings.home, compiled, query, compiled)
+        assert "(6, " in rows
+        if before == after:
+            return
+    pytest.fail("a query that an earlier command asked was compiled anew by each later one")
 
 
 @pytest.mark.parametrize(
