@@ -28,10 +28,7 @@
     {%- if not execute or taken == 0 -%}
         {{ return('true') }}
     {%- endif -%}
-    {%- set spans = [] -%}
-    {%- for row in run_query(query).rows -%}
-        {%- do spans.append([row[0], row[1]]) -%}
-    {%- endfor -%}
+    {%- set spans = run_query(query).rows -%}
     {%- if spans | length > 20 -%}
         {%- set spans = [[spans[0][0], spans[-1][1]]] -%}
     {%- endif -%}

@@ -10,9 +10,8 @@
 {% macro in_touched_files(trades, before, taken) %}
     {#- The mark keeps dbt from taking a name for a number or a time. #}
     {%- set query -%}
-        select concat('=', source_file), min(batch_id), max(batch_id)
+        select distinct concat('=', source_file), batch_id
         from ({{ touched_rows(before, taken) }})
-        group by source_file
     {%- endset -%}
     {%- if not execute or taken == 0 -%}
         {{ return(none) }}
@@ -20,7 +19,7 @@
     {%- set names, batches = [], [] -%}
     {%- for row in run_query(query).rows -%}
         {%- do names.append(sql_literal(row[0][1:])) -%}
-        {%- do batches.extend([row[1] | int, row[2] | int]) -%}
+        {%- do batches.append(row[1] | int) -%}
     {%- endfor -%}
     {%- if not names -%}
         {{ return(none) }}

@@ -24,7 +24,7 @@ ANSWERS = {
     "show tblproperties": [{"key": "crypto.seen_version", "value": "5"}],
     # What a table has taken in, and where what came anew lies.
     "select coalesce(max(": [{"taken": 5}],
-    "concat('=', source_file)": [{"file": "=it's.parquet", "first": 3, "last": 4}],
+    "concat('=', source_file)": [{"file": "=it's.parquet", "batch": 3}, {"file": "=b.parquet", "batch": 4}],
     "cast(min(first_start)": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
     "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(6)}],
     "failures": [{"failures": 0, "should_warn": False, "should_error": False}],
