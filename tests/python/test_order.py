@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import agate
 import hypothesis
+import jinja2
 import pytest
 import trade_files
 from conftest import PROJECT, empty
@@ -116,6 +118,39 @@ def test_a_run_reads_only_the_days_and_files_that_were_touched(home):
     screened = (compiled / "screened_trades.sql").read_text()
     assert "where trades.batch_id between 1 and 1 and trades.source_file in (" in screened
     assert r"source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
+
+
+def macros(rows, *names):
+    """The macros of some files, to which a lake answers each query with ``rows`` of two columns."""
+    given = {
+        "return": str,
+        "execute": True,
+        "ref": str,
+        "touched_rows": lambda before, taken: "",
+        "run_query": lambda query: agate.Table(rows, ["first", "second"], [agate.Text(), agate.Text()]),
+    }
+    text = "".join((PROJECT / "macros" / f"{name}.sql").read_text() for name in names)
+    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text, given).module
+
+
+@pytest.mark.parametrize("touched", [0, 1, 20, 21])
+def test_spans_of_days_are_listed_while_they_are_few(touched):
+    days = [(f"2024-01-{day:02} 00:00:00", f"2024-01-{day:02} 12:00:00") for day in range(1, touched + 1)]
+    wanted = [f"at >= timestamp '{first}' and at < timestamp '{last}'" for first, last in days]
+    if touched > 20:
+        wanted = ["at >= timestamp '2024-01-01 00:00:00' and at < timestamp '2024-01-21 12:00:00'"]
+    said = macros(days, "candles/window_start", "candles/in_touched_spans").in_touched_spans("at", "1 day", 3)
+    # Spark would read `where (false)` as a table's alias with a column.
+    assert said.strip() == (f"({' or '.join(wanted)})" if wanted else "false")
+
+
+@pytest.mark.parametrize("touched", [100, 101])
+def test_source_files_are_listed_while_they_are_few(touched):
+    files = [(f"=it's {number:03}.parquet", number) for number in range(touched)]
+    module = macros(files, "materializations/sql_text", "screening/in_touched_files")
+    said = module.in_touched_files("trades", "before", 3).strip()
+    assert said.startswith(f"trades.batch_id between 0 and {touched - 1}")
+    assert (r"and trades.source_file in ('it\'s 000.parquet', 'it\'s 001.parquet', " in said) == (touched == 100)
 
 
 def test_another_order_in_pieces_ends_in_the_same_tables(home):
