@@ -91,7 +91,7 @@ def ingest() -> None:
     from ingestion import run_lock, runs
 
     settings = load()
-    with run_lock.exclusive(settings, click.echo):
+    with run_lock.exclusive(settings):
         runs.show_landed(runs.ingest(settings), click.echo)
 
 
@@ -117,12 +117,14 @@ def sync(plan: bool, force: bool) -> None:
     Example: crypto sync --plan
     """
     import uuid
+    from contextlib import nullcontext
 
     from ingestion import engine as engine_module
     from ingestion import publishing, run_lock, runs
 
     settings = load()
-    with run_lock.exclusive(settings, click.echo):
+    # A plan writes nothing, and waits for nobody.
+    with nullcontext() if plan else run_lock.exclusive(settings):
         spark = engine_module.session(settings)
         tables, asked_by = publishing.declared(settings.project), f"crypto sync {uuid.uuid4()}"
         for table in publishing.publish(spark, settings, asked_by, tables, plan=plan, force=force):
@@ -166,7 +168,7 @@ def verify(seed: int | None, batches: int) -> None:
     settings = load()
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
-    with run_lock.exclusive(settings, click.echo):
+    with run_lock.exclusive(settings):
         differences = replay.verify(settings, seed, batches, click.echo)
     for found in differences:
         click.echo(f"{found.table}: {found.keys:,} rows differ, such as")

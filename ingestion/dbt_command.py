@@ -26,7 +26,7 @@ def main() -> None:
         try:
             settings = prepare(arguments)
             if writes(arguments):
-                held.enter_context(exclusive(settings, lambda text: print(text, file=sys.stderr, flush=True)))
+                held.enter_context(exclusive(settings))
         except CryptoError as error:
             sys.exit(str(error))
         except KeyboardInterrupt:

@@ -7,15 +7,23 @@ screens in between could count twice. The operating system drops the lock when i
 from __future__ import annotations
 
 import fcntl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ingestion.errors import CryptoError
 from ingestion.settings import Settings
 
+WAITING = "Another run is at work in this data home; waiting for it to end ..."
+
+
+def to_stderr(text: str) -> None:
+    """Print a line that is no part of what a command puts out."""
+    print(text, file=sys.stderr, flush=True)
+
 
 @contextmanager
-def exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+def exclusive(settings: Settings, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
     """Let one run at a time work in a data home; a second one says that it waits."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -29,6 +37,6 @@ def exclusive(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("Another run is at work in this data home; waiting for it to end ...")
+            say(WAITING)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

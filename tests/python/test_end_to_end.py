@@ -73,6 +73,7 @@ def test_a_build_waits_for_another_command_that_writes(user, first_run, engine_s
         fcntl.flock(lock, fcntl.LOCK_EX)
         build = pool.submit(user, "dbt", "run", "-s", "market_overview")
         assert "market_overview" in user("dbt", "list", "-s", "market_overview")
+        assert "daily_metrics: 450 rows, would be " in user("crypto", "sync", "--plan")
         assert not build.done()
         fcntl.flock(lock, fcntl.LOCK_UN)
         said = build.result()
