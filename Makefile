@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
-LOCKS := requirements.txt requirements-java.txt requirements-uv.txt pyproject.toml ingestion/jars.lock
+LOCKS := requirements.txt requirements-java.txt requirements-uv.txt pyproject.toml lakehouse/engine/jars.lock
 
 .PHONY: help setup run test test-all check-infra lint format lock clean
 
@@ -31,7 +31,8 @@ check-infra: .venv-infra/ready ## Terraform and workflows: format, the providers
 lint: .venv/ready-dev ## every rule: Python, SQL, house rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar models macros tests/singular tests/generic
-	$(BIN)/python tests/python/house_rules.py
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.house_rules
 
 format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
@@ -54,10 +55,12 @@ clean:           ## stop the servers and remove the environment; data stays
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(UV) --require-hashes -r requirements.txt
 	@$(UV) --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m ingestion.jars --find-java 2>/dev/null || $(UV) --require-hashes -r requirements-java.txt
-	@$(BIN)/python -m ingestion.jars
+	@# dbt's own script makes way for one that loads the settings first; see lakehouse/dbt_command.py.
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m lakehouse.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
+	@$(BIN)/python -m lakehouse.engine.jars --find-java 2>/dev/null || $(UV) --require-hashes -r requirements-java.txt
+	@$(BIN)/python -m lakehouse.engine.jars
 	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m ingestion.class_archive
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m lakehouse.engine.class_archive
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/dbt --version >/dev/null
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@

@@ -20,7 +20,8 @@ LAKE = ["--select", "silver", "gold", "--exclude", "candle_revisions", *NO_UNIT_
 EDITED = ["--select", "trading_indicators", *NO_UNIT_TESTS]
 ASK = """
 import json
-from ingestion import engine, settings
+from lakehouse import engine
+from lakehouse import settings
 spark = engine.session(settings.load())
 tables = {name: spark.table(f"bronze.{name}").collect() for name in ("symbols", "exchanges")}
 print(json.dumps({name: [list(row) for row in rows] for name, rows in tables.items()}))

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import talib
 
-from ingestion import engine, settings
+from lakehouse import engine, settings
 
 PROJECT = Path(__file__).resolve().parents[1]
 YEAR_OF_HOURS, YEAR_OF_MINUTES = 8_760, 525_600

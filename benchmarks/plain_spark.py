@@ -26,7 +26,7 @@ def main(landing: str, warehouse: str) -> None:
 
 def session(warehouse: str) -> SparkSession:
     """Return a Spark with Delta and the settings that a careful user would give it."""
-    from ingestion import jars
+    from lakehouse.engine import jars
 
     conf = {
         "spark.jars": ",".join(map(str, jars.delta_jars())),

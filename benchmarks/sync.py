@@ -23,8 +23,9 @@ import psutil
 import pyarrow as pa
 import pyarrow.csv
 
-from ingestion import engine, migrate, postgres, publishing, settings
-from ingestion.published_table import Table
+from lakehouse import engine, postgres, settings
+from lakehouse.postgres import migrate
+from lakehouse.sync import Table, source, sync_tables
 
 DAYS = 2_000
 RELATION = "benchmark.daily_metrics"
@@ -60,7 +61,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the largest load")
-    parser.add_argument("--chunk-rows", type=int, default=publishing.CHUNK_ROWS, help="rows in memory at a time")
+    parser.add_argument("--chunk-rows", type=int, default=source.CHUNK_ROWS, help="rows in memory at a time")
     parser.add_argument("--home", type=Path, help="data home to use and keep  [default: one that is removed]")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -119,12 +120,12 @@ def sync(found: settings.Settings, chunk_rows: int, times: int = 1) -> dict[str,
 
 def client(chunk_rows: int, times: int) -> None:
     """Be that process."""
-    publishing.CHUNK_ROWS = chunk_rows
+    source.CHUNK_ROWS = chunk_rows
     found = settings.load()
     spark = engine.session(found)
     for _ in range(times):
         started, processor = time.monotonic(), time.process_time()
-        (done,) = publishing.publish(spark, found, "benchmark", [TABLE])
+        (done,) = sync_tables(spark, found, "benchmark", [TABLE])
         seconds, client_seconds = time.monotonic() - started, time.process_time() - processor
     # Linux counts in KiB, macOS in bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -137,19 +138,19 @@ def server_seconds(found: settings.Settings) -> dict[str, float]:
     time.sleep(0.5)
     running = engine.status(found)
     assert running
-    java = psutil.Process(running.java).cpu_times()
+    server = psutil.Process(running.server).cpu_times()
     postmaster = int((found.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     ended = psutil.Process(postmaster).cpu_times()
-    return {"spark": java.user + java.system, "postgres": ended.children_user + ended.children_system}
+    return {"spark": server.user + server.system, "postgres": ended.children_user + ended.children_system}
 
 
 @contextmanager
 def exported(found: settings.Settings) -> Iterator[Path]:
     """The lake's rows as a CSV file, as a plain COPY reads them."""
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=found.home) as file:
-        source = publishing.newest(engine.session(found), TABLE)
+        newest = source.newest(engine.session(found), TABLE)
         options = pyarrow.csv.WriteOptions(include_header=False)
-        for chunk in source.chunks(list(source.columns())):
+        for chunk in newest.chunks(list(newest.columns())):
             # pyarrow writes no zone where there is none: the server's is UTC.
             cast = [field.with_type(pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
                     for field in chunk.schema]  # fmt: skip

@@ -1,1 +1,1 @@
-"""From raw Parquet trades to bronze, and from gold to Postgres: everything that is not a dbt model."""
+"""The ingestion job: raw Parquet trades and reference data land in bronze Delta tables, each file exactly once."""

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from pyarrow import fs
 
-from ingestion.errors import CryptoError
-from ingestion.settings import Settings
+from lakehouse.errors import CryptoError, first_line
+from lakehouse.settings import Settings
+from lakehouse.storage import s3
 
 
 @dataclass(frozen=True, order=True)
 class RawFile:
-    """One listed file: its path below ``trades/``, its size in bytes and when it was written (UTC)."""
+    """One listed file: its path below ``trades/``, its size in bytes and its modification time (UTC)."""
 
     path: str
     size: int
@@ -38,7 +39,7 @@ class LandingZone:
         bucket = self.root.partition("/")[0]
         try:
             infos = self.filesystem.get_file_info(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
-            # A new folder may be missing, a bucket may not.
+            # A folder may not exist yet, but a bucket has to.
             if bucket and not infos and self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
                 raise FileNotFoundError(f"there is no bucket {bucket}")
         except OSError as error:
@@ -77,28 +78,10 @@ def at(address: str, settings: Settings) -> LandingZone:
     """Return the landing zone at a folder or an ``s3://`` address."""
     if not address.startswith("s3://"):
         return LandingZone(fs.LocalFileSystem(), address)
-    return LandingZone(s3(settings), address.removeprefix("s3://").rstrip("/"))
-
-
-def s3(settings: Settings) -> fs.S3FileSystem:
-    """Return S3 as the settings name it; raises CryptoError when it can't be set up."""
-    try:
-        return fs.S3FileSystem(region=settings.aws_region, endpoint_override=settings.aws_endpoint_url or None)
-    except (OSError, ValueError) as error:
-        raise CryptoError(
-            f"S3 can't be set up ({first_line(error)}); check AWS_REGION and AWS_ENDPOINT_URL."
-        ) from error
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, short enough for a sentence."""
-    text = str(error).strip() or type(error).__name__
-    # An engine's lost connection describes itself over several lines; what happened is in one of them.
-    details = re.search(r'^\s*details = "(.*)"$', text, re.MULTILINE)
-    return (details[1] if details else text).splitlines()[0][:200].rstrip(".")
+    return LandingZone(s3.file_system(settings), address.removeprefix("s3://").rstrip("/"))
 
 
 def _utc(nanoseconds: int) -> datetime:
-    """Return a UTC time cut to microseconds, as tables keep it."""
+    """Return a UTC time truncated to microseconds, as tables hold it."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

@@ -1,4 +1,4 @@
-"""Reference data: three small tables of Postgres, copied to bronze as they are there."""
+"""Reference data: symbols, exchanges and withdrawn files, copied from Postgres to bronze at each run."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ingestion import bronze
-from ingestion.errors import CryptoError
-from ingestion.landing_zone import first_line
+from lakehouse.errors import CryptoError, first_line
 
 if TYPE_CHECKING:
     from psycopg import Connection
     from pyspark.sql import SparkSession
 
-    from ingestion.settings import Settings
+    from lakehouse.settings import Settings
 
-# ASCII white space, as the screening trims it; Spark's plain trim takes spaces only.
+# ASCII white space, as the screening trims it; Spark's trim removes spaces only.
 WHITE_SPACE = r"' \t\n\u000B\f\r'"
 COPIED = ("symbols", "exchanges", "withdrawn_files")
 
 
 def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze") -> list[str]:
-    """Make three tables of ``schema`` equal to those of ``crypto`` in Postgres; return those written.
+    """Copy three tables of Postgres' schema ``crypto`` to ``schema``; return the names of those written.
 
     A table that is equal already is not written. Raises CryptoError if a symbol or an exchange with
     trades was removed or respelled in Postgres, or if Postgres or the engine fails.
@@ -58,11 +57,12 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
 
 def withdraw(settings: Settings, file: str, why: str) -> None:
     """Write a landed file into ``crypto.withdrawn_files``; CryptoError if no such file has landed."""
-    from ingestion import layers, migrate, postgres
+    from lakehouse import postgres
+    from lakehouse.postgres import migrate
+    from lakehouse.storage import lake
 
-    ledger = layers.table(settings, "bronze", "landed_files")
-    landed = ledger.to_pyarrow_table(columns=["source_file"])["source_file"].to_pylist() if ledger else []
-    if file not in landed:
+    landed = lake.read(settings, "bronze.landed_files", ["source_file"])
+    if landed is None or file not in landed["source_file"].to_pylist():
         raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
     with postgres.connect(settings) as connection:
         migrate.migrate(connection)
@@ -88,7 +88,7 @@ def _read_bronze(spark: SparkSession, schema: str, table: str) -> set[tuple]:
 
 
 def _traded(spark: SparkSession, schema: str, column: str, names: set[str]) -> list[str]:
-    """Return those of ``names`` that have trades, matched as the screening matches them."""
+    """Return the ``names`` that have trades, matched as the screening matches them."""
     lost = spark.createDataFrame(pa.table({"name": sorted(names)}))
     return (
         spark.sql(

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ingestion.errors import CryptoError
-from ingestion.landing_zone import first_line
+from lakehouse.errors import CryptoError, first_line
 
 # Price in dollars on the first day, and the symbol's share of all trades.
 MARKET = {

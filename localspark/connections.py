@@ -15,8 +15,9 @@ from dbt.adapters.exceptions import FailedToConnectError
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
-from ingestion import buckets, engine, layers, settings
-from ingestion.errors import CryptoError
+from lakehouse import engine, settings
+from lakehouse.errors import CryptoError
+from lakehouse.storage import lake, s3
 
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
@@ -109,7 +110,7 @@ class Handle:
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         view = CREATE_VIEW.match(bare)
         if view and not view[2].endswith("__dbt_tmp"):
-            layers.of(local_settings(), view[1]).keep_view(view[2], sql)
+            lake.layer(local_settings(), view[1]).save_view(view[2], sql)
 
     def _rows_of(self, query: str) -> Any:
         # `spark.sql` has the server analyse a query to see that it is no command, then for its columns, then to run it.
@@ -184,4 +185,4 @@ def literal(value: Any) -> str:
 
 def plain(error: Exception) -> str:
     """Return Spark's message without the query plan and the Java trace that follow it, or what S3 means by it."""
-    return buckets.explain(str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()
+    return s3.explain(str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

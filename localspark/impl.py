@@ -10,8 +10,9 @@ from dbt.adapters.localspark.connections import LocalSparkConnectionManager, loc
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
 
-from ingestion import engine, layers
-from ingestion.errors import CryptoError
+from lakehouse import engine
+from lakehouse.errors import CryptoError
+from lakehouse.storage import lake
 
 
 class InSession(PythonJobHelper):
@@ -53,7 +54,7 @@ class LocalSparkAdapter(SparkAdapter):
         """Drop a relation and what the engine would bring back at its next start."""
         super().drop_relation(relation)
         # A table that the engine found at its start is external to Spark, which leaves its files.
-        layers.of(local_settings(), relation.schema).forget(relation.identifier, is_view=relation.is_view)
+        lake.layer(local_settings(), relation.schema).delete(relation.identifier, is_view=relation.is_view)
 
     def _get_columns_for_catalog(self, relation: Any) -> Iterable[dict[str, Any]]:
         # The listing of an in-memory catalog has no columns; the table itself has.

@@ -1,12 +1,13 @@
 # Grain: one row per sync and published table.
 """Publish gold to Postgres, and keep the log of it in the lake."""
 
-from ingestion import publishing, secret_scope, settings
-from ingestion.published_table import Table
+from lakehouse import settings, sync
+from lakehouse.databricks import secret_scope
+from lakehouse.sync import Table
 
 
 def tables(dbt):
-    """Declare what is published: the lake's table, its name in Postgres, its key. ``crypto sync`` asks this too."""
+    """Declare what is published: the lake's table, its name in Postgres, its key. ``crypto sync`` calls this too."""
     return [
         Table(dbt.ref("daily_metrics"), "daily_metrics", ("symbol", "metric_date")),
         Table(dbt.ref("trading_indicators"), "trading_indicators", ("symbol", "metric_date")),
@@ -14,13 +15,13 @@ def tables(dbt):
 
 
 def model(dbt, session):
-    """Publish the tables; return what crypto.sync_runs tells and this table does not yet."""
-    # A ref now gives the name of its table: the sync reads a version of it, not what it is at the moment.
+    """Publish the tables; return the rows of crypto.sync_runs that this table does not hold yet."""
+    # The sync needs a table's name, since it reads one version of it, so `ref` is made to return names.
     dbt = type(dbt)(str)
     scope = dbt.config.meta_get("secret_scope")
     force = dbt.config.meta_get("force")
-    # Databricks gives a model `dbutils`; elsewhere the settings of the machine hold.
-    vault = globals().get("dbutils")
-    given = settings.load(secret_scope.read(vault, scope) if vault else None)
-    publishing.publish(session, given, globals()["invocation_id"], tables(dbt), force=force)
-    return publishing.runs(session, given, unknown_to=str(dbt.this) if dbt.is_incremental else None)
+    # Only Databricks provides `dbutils`; elsewhere the settings come from the machine's environment.
+    dbutils = globals().get("dbutils")
+    given = settings.load(secret_scope.read(dbutils, scope) if dbutils else None)
+    sync.sync_tables(session, given, globals()["invocation_id"], tables(dbt), force=force)
+    return sync.runs(session, given, unknown_to=str(dbt.this) if dbt.is_incremental else None)

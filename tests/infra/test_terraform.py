@@ -16,7 +16,7 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
-from ingestion.settings import NAMES  # noqa: E402
+from lakehouse.settings import NAMES  # noqa: E402
 
 FOLDERS = [PROJECT / "infra/modules/lakehouse", *sorted((PROJECT / "infra/environments").iterdir())]
 META = {"count", "depends_on", "for_each", "lifecycle", "provider", "__start_line__", "__end_line__"}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestion import engine
-from ingestion import settings as settings_module
+from lakehouse import engine
+from lakehouse import settings as settings_module
 
 os.environ["TZ"] = "UTC"
 time.tzset()

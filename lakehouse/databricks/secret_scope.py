@@ -1,0 +1,34 @@
+"""Settings kept in a Databricks secret scope, under the names that the environment uses elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lakehouse.errors import CryptoError
+
+REQUIRED = ("DB_ENDPOINT", "DB_NAME", "DB_USER", "DB_PASSWORD")
+OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT")
+
+
+def read(dbutils: Any, scope: str) -> dict[str, str]:
+    """Return the Postgres settings of a scope; CryptoError if one that is needed is missing.
+
+    ``dbutils`` is what Databricks gives a notebook or a job.
+    """
+    values = dict(_found(dbutils, scope, (*REQUIRED, *OPTIONAL)))
+    if missing := [name for name in REQUIRED if name not in values]:
+        raise CryptoError(
+            f"The secret scope {scope!r} has no {', '.join(missing)} that this user may read; "
+            f"put it there with `databricks secrets put-secret {scope} {missing[0]}`, or grant READ on the scope."
+        )
+    return values
+
+
+def _found(dbutils: Any, scope: str, names: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for name in names:
+        # Databricks has no error of its own for a secret that is not there, and none that a caller can import.
+        try:
+            yield name, dbutils.secrets.get(scope, name)
+        except Exception:
+            continue

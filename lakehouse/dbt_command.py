@@ -1,0 +1,75 @@
+"""dbt's own command line, run with the project's settings in its environment.
+
+``make setup`` puts a script that calls ``main`` into the environment as ``dbt``: dbt renders a profile before it loads
+an adapter, so nothing later could give target ``postgres`` the embedded server's port and password.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from typing import Any
+
+WRITING = {"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"}
+
+
+def main() -> None:
+    """Load the settings, start the embedded Postgres if the target is Postgres, then run dbt.
+
+    A command that writes into the local lake waits for others that do.
+    """
+    from lakehouse.errors import CryptoError
+    from lakehouse.run.dbt_runner import prepare_environment
+    from lakehouse.run.lock import exclusive
+
+    arguments = sys.argv[1:]
+    with ExitStack() as held:
+        try:
+            settings = prepare_environment(arguments)
+            if writes(arguments):
+                held.enter_context(exclusive(settings))
+        except CryptoError as error:
+            sys.exit(str(error))
+        except KeyboardInterrupt:
+            sys.exit(130)
+        run()
+
+
+def run() -> None:
+    """Run dbt with the process's arguments; leave with its exit code."""
+    from dbt.cli.main import cli
+
+    explainer = ErrorExplainer()
+    try:
+        cli(prog_name="dbt", obj={"callbacks": [explainer]})
+    except SystemExit as end:
+        if end.code and explainer.sentence:
+            print(explainer.sentence, file=sys.stderr)
+        raise
+
+
+class ErrorExplainer:
+    """Listens to dbt's events for errors that have a plain sentence."""
+
+    def __init__(self) -> None:
+        self.sentence: str | None = None
+
+    def __call__(self, event: Any) -> None:
+        """Take one event; the first that is recognised counts, later ones follow from it."""
+        from lakehouse.databricks import errors
+
+        if self.sentence is None and event.info.level in ("warn", "error"):
+            self.sentence = errors.explain(event.info.msg)
+
+
+def writes(arguments: list[str]) -> bool:
+    """Return whether a dbt command line writes into the local lake."""
+    from lakehouse.run.dbt_runner import named_target
+
+    chosen = named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
+    return chosen == "local" and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+
+
+if __name__ == "__main__":
+    main()

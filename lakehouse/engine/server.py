@@ -1,0 +1,225 @@
+"""Start, find and stop the engine's server process: one for each data home.
+
+It starts at first use, serves later commands while it is warm, and stops after being idle. A keeper process (keeper.py)
+owns it. Every process that uses the engine holds a shared lock, which the operating system releases when that process
+ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lakehouse import ports
+from lakehouse.engine import catalog, keeper, spark
+from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    import psutil
+
+START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A running engine.
+
+    ``keeper`` and ``server`` are process ids, ``port`` is that of Spark Connect, ``ready`` says that the catalog is
+    filled, and ``lake`` names the buckets and the key that it was started with (empty for a lake in the data home).
+    """
+
+    keeper: int
+    server: int
+    port: int
+    ready: bool = False
+    lake: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address that ``SPARK_REMOTE`` takes."""
+        return f"sc://127.0.0.1:{self.port}"
+
+
+def folder(settings: Settings) -> Path:
+    """Return the engine's folder in the data home."""
+    return settings.home / "engine"
+
+
+def log_file(settings: Settings) -> Path:
+    """Return the file that holds the server's own messages."""
+    return folder(settings) / "engine.log"
+
+
+def ensure(settings: Settings) -> Engine:
+    """Return the home's engine, started or replaced if need be, and keep it from stopping as idle."""
+    # PySpark would print each failed statement as JSON, and a warning that retries have ended; callers report failures.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")
+    _make_folder(settings)
+    _hold_in_use(settings)
+    with _start_lock(settings):
+        engine = status(settings)
+        # An engine keeps the lake and the credentials that it was started with.
+        if engine is None or engine.lake != _lake(settings):
+            _kill_leftovers(settings)
+            engine = _start(settings)
+    return engine
+
+
+def status(settings: Settings) -> Engine | None:
+    """Return the home's engine if it runs and answers."""
+    engine = _read(settings)
+    if engine is None or not engine.ready or _process(settings, engine.server) is None:
+        return None
+    return engine if answers(engine.port) else None
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the home's engine; False if none ran."""
+    engine = _read(settings)
+    if engine is None:
+        return False
+    with _start_lock(settings):
+        running = _process(settings, engine.server) is not None
+        _kill_leftovers(settings)
+    return running
+
+
+def answers(port: int) -> bool:
+    """Return whether an engine answers at a port of this machine: it refuses a call without a name as unknown."""
+    import grpc
+
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            channel.unary_unary("/")(b"", timeout=5)
+        except grpc.RpcError as error:
+            return error.code() == grpc.StatusCode.UNIMPLEMENTED
+    return False
+
+
+def _start(settings: Settings) -> Engine:
+    state, log = folder(settings) / "engine.json", log_file(settings)
+    port = ports.free_port()
+    command = [sys.executable, "-I", keeper.__file__, str(folder(settings)), str(settings.engine_idle_minutes)]
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd=folder(settings),
+        )
+        assert process.stdin
+        order = {"port": port, "command": spark.command(settings, folder(settings), port)}
+        process.stdin.write(json.dumps(order).encode())
+        process.stdin.close()
+    # Importing Spark's client takes as long as starting the server: do both at once.
+    from pyspark.sql import SparkSession
+
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        engine = _read(settings)
+        if engine and engine.port == port:
+            if answers(port):
+                session = SparkSession.builder.remote(engine.url).create()
+                catalog.restore(settings, session)
+                # A session left open would look for its engine when Python ends, for minutes if that is gone.
+                session.stop()
+                engine = replace(engine, ready=True, lake=_lake(settings))
+                keeper.write(state, asdict(engine))
+                return engine
+            if _process(settings, engine.server) is None:
+                break
+        elif process.poll() is not None:
+            break
+        time.sleep(0.05)
+    _kill_leftovers(settings)
+    state.unlink(missing_ok=True)
+    raise CryptoError(f"The engine did not start; {_last_error(log)} The rest is in {log}.")
+
+
+def _lake(settings: Settings) -> str:
+    """Return what tells one lake from another; the id of an AWS key is no secret."""
+    if not settings.lake_buckets:
+        return ""
+    places = [*settings.lake_buckets.values(), settings.aws_endpoint_url, settings.aws_region]
+    return " ".join(filter(None, [*places, os.environ.get("AWS_ACCESS_KEY_ID")]))
+
+
+def _read(settings: Settings) -> Engine | None:
+    try:
+        return Engine(**json.loads((folder(settings) / "engine.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _make_folder(settings: Settings) -> None:
+    with settings.writing_home():
+        (folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
+        settings.warehouse.mkdir(exist_ok=True)
+        with (folder(settings) / "start.lock").open("a") as lock:
+            lock.write("")
+
+
+_in_use: dict[Path, IO[str]] = {}
+
+
+def _hold_in_use(settings: Settings) -> None:
+    path = folder(settings) / "in_use.lock"
+    if path not in _in_use or not path.exists():
+        _in_use[path] = path.open("a")
+    fcntl.flock(_in_use[path], fcntl.LOCK_SH)
+
+
+@contextmanager
+def _start_lock(settings: Settings) -> Iterator[None]:
+    with (folder(settings) / "start.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _kill_leftovers(settings: Settings) -> None:
+    import psutil
+
+    engine = _read(settings)
+    found = [_process(settings, pid) for pid in (engine.keeper, engine.server)] if engine else []
+    processes = [process for process in found if process]
+    for process in processes:
+        # A suspended process would not see the signal that follows.
+        process.resume()
+        process.terminate()
+    for process in psutil.wait_procs(processes, timeout=10)[1]:
+        process.kill()
+    psutil.wait_procs(processes, timeout=5)
+    (folder(settings) / "engine.json").unlink(missing_ok=True)
+
+
+def _process(settings: Settings, pid: int) -> psutil.Process | None:
+    """Return the live process of that id if it belongs to this engine: systems reuse ids."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE or str(folder(settings)) not in " ".join(process.cmdline()):
+            return None
+    except psutil.Error:
+        return None
+    return process
+
+
+def _last_error(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if "Error" in line or "Exception" in line]
+    return f"it said: {lines[-1].strip()[:200]}." if lines else "it said nothing."

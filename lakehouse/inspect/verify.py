@@ -1,0 +1,185 @@
+"""``crypto verify``: the same trades in another order, in pieces, end in the same tables.
+
+Every row of ``bronze.trades`` is landed again in a scratch home, with the times that the ledger recorded, in
+an order drawn at random: files are shuffled, cut in pieces, and dealt to several batches, with a ``dbt run``
+after each; withdrawals become known only with the last. Then each silver and gold table is compared with the
+live one, value for value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestion import bronze
+from lakehouse import engine
+from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+from lakehouse.storage import lake
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Say = Callable[[str], None]
+REFERENCE = ("symbols", "exchanges", "withdrawn_files")
+# When a row came and which run wrote it is what another order changes.
+LINEAGE = {"batch_id", "revision"}
+# A log of what changed between runs: another order of runs has another one.
+HISTORY = {"candle_revisions"}
+EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table that the replay did not reproduce: the number of keys that differ, and the first of them."""
+
+    table: str
+    keys: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a landed file: those whose number leaves this rest."""
+
+    source_file: str
+    rest: int
+    pieces: int
+
+
+def verify(settings: Settings, seed: int, batches: int, say: Say) -> list[Difference]:
+    """Replay the trades in an order that ``seed`` gives; return the tables that differ from the live ones.
+
+    Raises CryptoError if nothing has landed yet or the replay itself fails.
+    """
+    files = _landed(settings)
+    plan = deal(files, seed, batches)
+    with _scratch(settings) as (scratch, spark):
+        bronze.create_tables(spark, "bronze")
+        for number, pieces in enumerate(plan, start=1):
+            _copy_reference(spark, settings, withdrawals=number == len(plan))
+            _land(spark, settings, number, pieces)
+            say(f"Batch {number} of {len(plan)}: {len(pieces):,} pieces of {len(files):,} files; building ...")
+            tables = _build(scratch)
+        return [found for table, key in tables if (found := _compare(spark, settings, table, key))]
+
+
+def deal(files: list[str], seed: int, batches: int) -> list[list[Piece]]:
+    """Deal the files, each in one to three pieces, to batches in an order drawn at random."""
+    draw = random.Random(seed)
+    pieces = []
+    for file in sorted(files):
+        count = draw.randint(1, 3)
+        pieces += [Piece(file, rest, count) for rest in range(count)]
+    draw.shuffle(pieces)
+    cuts = sorted(draw.randint(0, len(pieces)) for _ in range(batches - 1))
+    return [pieces[start:end] for start, end in zip([0, *cuts], [*cuts, len(pieces)], strict=True)]
+
+
+def _landed(settings: Settings) -> list[str]:
+    ledger = lake.table(settings, "bronze.landed_files")
+    rows = ledger.to_pyarrow_table(columns=["source_file", "row_count"]).to_pylist() if ledger else []
+    if not rows or lake.table(settings, "gold.daily_metrics") is None:
+        raise CryptoError("There is nothing to verify yet; run `crypto run` first.")
+    return [row["source_file"] for row in rows if row["row_count"]]
+
+
+@contextmanager
+def _scratch(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
+    """Yield settings and session of a home beside the live one, gone afterwards with its engine."""
+    home = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.home))
+    scratch = replace(settings, home=home, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
+    try:
+        spark = engine.session(scratch)
+        try:
+            yield scratch, spark
+        finally:
+            # A session that outlives its engine would look for it when Python ends.
+            spark.stop()
+    finally:
+        engine.stop(scratch)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _live(settings: Settings, schema: str, table: str) -> str:
+    return f"delta.`{lake.layer(settings, schema).address}/{table}`"
+
+
+def _copy_reference(spark: SparkSession, settings: Settings, *, withdrawals: bool) -> None:
+    for table in REFERENCE if withdrawals else REFERENCE[:2]:
+        spark.sql(f"insert overwrite bronze.{table} select * from {_live(settings, 'bronze', table)}")
+
+
+def _land(spark: SparkSession, settings: Settings, number: int, pieces: list[Piece]) -> None:
+    from pyspark.sql import functions as f
+
+    chosen = spark.createDataFrame(
+        [(piece.source_file, piece.rest, piece.pieces) for piece in pieces],
+        "source_file string, rest int, pieces int",
+    )
+    trades = spark.table(_live(settings, "bronze", "trades"))
+    rows = trades.join(chosen, "source_file").where("source_row % pieces = rest").drop("rest", "pieces")
+    rows.withColumn("batch_id", f.lit(number).cast("bigint")).select(*bronze.TABLES["trades"].names).write.mode(
+        "append"
+    ).saveAsTable("bronze.trades")
+
+
+def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
+    """Build silver and gold as plain ``dbt run`` does; return each table with its key."""
+    target = scratch.home / "dbt"
+    command = [str(Path(sys.prefix) / "bin" / "dbt"), "--quiet", "run", "--select", "silver", "gold"]
+    command += ["--project-dir", str(scratch.project), "--profiles-dir", str(scratch.project), "--target", "local"]
+    command += ["--target-path", str(target), "--log-path", str(target)]
+    environment = os.environ | {"CRYPTO_HOME": str(scratch.home), "RAW_BUCKET": ""}
+    environment |= {"PROCESSED_BUCKET": "", "ANALYTICS_BUCKET": ""}
+    done = subprocess.run(command, cwd=scratch.project, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
+        raise CryptoError(f"The replay could not be built; dbt said: {lines[-1].strip()}")
+    nodes = json.loads((target / "manifest.json").read_text())["nodes"].values()
+    return sorted(
+        (f"{node['schema']}.{node['name']}", node["config"]["unique_key"])
+        for node in nodes
+        if node["config"]["materialized"] == "keyed_table" and node["name"] not in HISTORY
+    )
+
+
+def _compare(spark: SparkSession, settings: Settings, table: str, key: list[str]) -> Difference | None:
+    """Compare a table with the live one by its key; None if all values are equal."""
+    schema, name = table.split(".")
+    columns = [column for column in spark.table(table).columns if column not in LINEAGE]
+    values = [column for column in columns if column not in key]
+    on = " and ".join(f"live.{column} <=> replay.{column}" for column in key)
+    differs = " or ".join(f"live.{column} is distinct from replay.{column}" for column in values)
+    rows = spark.sql(
+        f"""
+        select struct(live.*) as live, struct(replay.*) as replay, count(*) over () as keys
+        from (select {", ".join(columns)}, true as here from {_live(settings, schema, name)}) as live
+        full outer join (select {", ".join(columns)}, true as here from {table}) as replay on {on}
+        where live.here is null or replay.here is null or {differs or "false"}
+        order by {", ".join(f"coalesce(live.{column}, replay.{column})" for column in key)}
+        limit {EXAMPLES}
+        """
+    ).collect()
+    if not rows:
+        return None
+    return Difference(table, rows[0].keys, tuple(_describe(row.live, row.replay, key, values) for row in rows))
+
+
+def _describe(live: Any, replay: Any, key: list[str], values: list[str]) -> str:
+    there = live if live.here else replay
+    place = ", ".join(f"{column}={there[column]}" for column in key)
+    if not (live.here and replay.here):
+        return f"{place}: only {'in the live table' if live.here else 'in the replay'}"
+    column = next(column for column in values if live[column] != replay[column])
+    return f"{place}: {column} is {live[column]}, the replay gives {replay[column]}"

@@ -1,0 +1,13 @@
+"""Names of columns and tables as SQL text."""
+
+from collections.abc import Iterable
+
+
+def quoted(name: str) -> str:
+    """Return a name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: Iterable[str], table: str | None = None) -> str:
+    """Return names as a list of SQL columns, of that table if given."""
+    return ", ".join(f"{table}.{quoted(name)}" if table else quoted(name) for name in names)

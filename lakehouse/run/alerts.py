@@ -1,0 +1,139 @@
+"""Alerts: which nodes of a run fail or warn, whose they are, and how to look at the rows; as text and as JSON."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lakehouse.settings import Settings
+
+SEND_SECONDS = 10
+FAILING = ("error", "fail", "runtime error", "partial success")
+NOBODY = "nobody"
+HEADING = re.compile(r"(\w+ )?\w*(Error|Exception)( in .*)?:?$")
+# A chat shows so much; the JSON has all of them.
+LISTED = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A node that failed or warns.
+
+    ``rows`` is what a test counted (None for a node that broke), ``owner`` who owns what it tests, ``look`` the command
+    that shows the rows, or the file with what went wrong.
+    """
+
+    name: str
+    kind: str
+    status: str
+    rows: int | None
+    message: str
+    owner: str
+    look: str
+
+
+def findings(target: Path, *, option: str = "") -> list[Finding]:
+    """Return what fails or warns by a target folder's ``run_results.json``; ``option`` is what dbt needs besides."""
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    manifest = json.loads((target / "manifest.json").read_text())
+    found = []
+    for result in results:
+        status = str(result["status"])
+        if status not in (*FAILING, "warn"):
+            continue
+        unique_id = result["unique_id"]
+        node = manifest["nodes"].get(unique_id) or {"name": unique_id.split(".")[2], "resource_type": "node"}
+        is_test = node["resource_type"] == "test" and status in ("fail", "warn")
+        show = f".venv/bin/dbt show{option} --select {node['name']}"
+        found.append(
+            Finding(
+                name=node["name"],
+                kind=node["resource_type"],
+                status=status,
+                rows=result.get("failures") if is_test else None,
+                message=telling_line(result.get("message")),
+                owner=owner(unique_id, manifest),
+                look=show if is_test else str(target.parent / "logs" / "dbt.log"),
+            )
+        )
+    return sorted(found, key=lambda one: (one.status == "warn", one.name))
+
+
+def telling_line(message: str | None) -> str:
+    """Return the most telling line of a message: dbt's first ones only name the kind of error and the node."""
+    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
+    telling = [line for line in lines if not HEADING.match(line)]
+    return (telling or lines or [""])[0]
+
+
+def owner(unique_id: str, manifest: dict[str, Any]) -> str:
+    """Return who owns a node: by its group, its meta, or those of what it tests; else ``nobody``."""
+    node = manifest["nodes"].get(unique_id) or manifest["sources"].get(unique_id)
+    if node is None:
+        return NOBODY
+    group = node.get("group") or (node.get("config") or {}).get("group")
+    if group:
+        named = manifest["groups"].get(f"group.{node['package_name']}.{group}", {}).get("owner", {})
+        return str(named.get("email") or named.get("name") or group)
+    meta = {**(node.get("meta") or {}), **((node.get("config") or {}).get("meta") or {})}
+    if meta.get("owner"):
+        return str(meta["owner"])
+    tested = [node["attached_node"]] if node.get("attached_node") else node.get("depends_on", {}).get("nodes", [])
+    names = {owner(one, manifest) for one in tested if one != unique_id} if node["resource_type"] == "test" else set()
+    return ", ".join(sorted(names - {NOBODY})) or NOBODY
+
+
+def message(summary: dict[str, Any], found: list[Finding]) -> dict[str, Any]:
+    """Return the alert of a run: ``text`` for people (Slack, Teams and others show it), the rest for programs."""
+    failing = [one for one in found if one.status != "warn"]
+    warning = [one for one in found if one.status == "warn"]
+    head = f"Crypto lakehouse: the run {'went through' if summary['ok'] else 'failed'} in {summary['seconds']:.0f} s"
+    counts = [f"{len(failing)} failing"] * bool(failing) + [f"{len(warning)} warning"] * bool(warning)
+    lines = [f"{head}{', with ' if counts else ''}{' and '.join(counts)}."]
+    if summary.get("error"):
+        lines.append(summary["error"])
+    if summary.get("over_budget"):
+        lines.append(f"It cost ${summary['cost']:.4f}, more than its budget of ${summary['budget']:.4g}.")
+    for one in [*failing, *warning][:LISTED]:
+        rows = "" if one.rows is None else f", {one.rows:,} rows"
+        lines.append(f"- {one.status} {one.kind} {one.name}{rows} (owner: {one.owner}): {one.message}")
+        lines.append(f"  look: {one.look}")
+    if len(found) > LISTED:
+        lines.append(f"... and {len(found) - LISTED} more.")
+    return {
+        "text": "\n".join(lines),
+        "ok": summary["ok"],
+        "seconds": summary["seconds"],
+        "cost": summary.get("cost"),
+        "over_budget": summary.get("over_budget", False),
+        "error": summary.get("error"),
+        "failing": [asdict(one) for one in failing],
+        "warning": [asdict(one) for one in warning],
+    }
+
+
+def send(settings: Settings, alert: dict[str, Any], say: Callable[[str], None]) -> bool:
+    """Post an alert to the webhook, if one is set; a receiver that fails is told in a sentence and changes nothing."""
+    if not settings.webhook_url:
+        return False
+    body = json.dumps(alert).encode()
+    request = urllib.request.Request(settings.webhook_url, body, {"Content-Type": "application/json"}, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=SEND_SECONDS):
+            say("An alert was sent to the webhook.")
+            return True
+    except urllib.error.HTTPError as error:
+        why = f"it answered {error.code}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # The text of an error may repeat the address, which is a secret.
+        reason = getattr(error, "reason", None) or error
+        why = getattr(reason, "strerror", None) or type(reason).__name__
+    say(f"The alert could not be sent to the webhook ({why}); check CRYPTO_WEBHOOK_URL and the receiver.")
+    return False

@@ -1,0 +1,122 @@
+"""Run dbt in this process: its environment, its artifacts in the data home, and its events as progress."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from lakehouse import settings as settings_module
+from lakehouse.errors import CryptoError
+from lakehouse.run.alerts import telling_line
+from lakehouse.run.view import Node, SilentView
+from lakehouse.settings import Settings
+
+# The settings of Postgres that a profile reads, and libpq's names for them.
+DB_SETTINGS = {
+    "DB_ENDPOINT": "host",
+    "DB_PORT": "port",
+    "DB_NAME": "dbname",
+    "DB_USER": "user",
+    "DB_PASSWORD": "password",
+    "DB_SSLMODE": "sslmode",
+    "DB_SSLROOTCERT": "sslrootcert",
+}
+
+
+def target_folder(settings: Settings, target: str) -> Path:
+    """Return the folder of dbt's artifacts in a run; ``target`` is local or postgres."""
+    return settings.home / "dbt" / target / "target"
+
+
+def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[str, Any]:
+    """Run dbt in this process and return what passed and failed; its artifacts go into the data home."""
+    from dbt.cli.main import dbtRunner
+
+    prepare_environment(arguments)
+    folder = target_folder(settings, "postgres" if "postgres" in arguments else "local")
+    places = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
+    places += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
+    progress = Progress(view)
+    started = time.monotonic()
+    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
+    result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *places])
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
+    if result.exception is not None:
+        raise CryptoError(f"dbt could not start: {str(result.exception).strip().splitlines()[-1]}")
+    return {
+        "ok": result.success,
+        "passed": progress.passed,
+        "warned": progress.warned,
+        "failed": progress.failed,
+        "skipped": progress.skipped,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def prepare_environment(arguments: list[str]) -> Settings:
+    """Put the settings into the environment and return them; for target ``postgres``, start the embedded server too."""
+    os.environ.setdefault("TZ", "UTC")
+    time.tzset()
+    found = settings_module.load()
+    found.export()
+    if "postgres" in (named_target(arguments), os.environ.get("DBT_TARGET")):
+        from lakehouse import postgres
+
+        postgres.ensure(found)
+        values = postgres.values(found)
+        os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
+    return found
+
+
+def named_target(arguments: list[str]) -> str | None:
+    """Return the target that a dbt command line names."""
+    for index, argument in enumerate(arguments):
+        if argument in ("--target", "-t") and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if argument.startswith("--target="):
+            return argument.removeprefix("--target=")
+    return None
+
+
+class Progress:
+    """Follows dbt's events: counts the nodes by outcome, and updates the view."""
+
+    def __init__(self, view: SilentView) -> None:
+        self.view = view
+        self.passed: dict[str, int] = {}
+        self.warned: list[dict[str, str]] = []
+        self.failed: list[dict[str, str]] = []
+        self.skipped = 0
+
+    def __call__(self, event: Any) -> None:
+        """Take one event."""
+        # An exposure only describes readers: there is nothing to build.
+        if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
+            return
+        if event.info.name == "ConcurrencyLine":
+            self.view.expect_nodes(event.data.node_count)
+        elif event.info.name == "NodeStart":
+            self.view.start(self._node(event.data.node_info))
+        elif event.info.name == "NodeFinished":
+            self._finish(self._node(event.data.node_info), event.data.run_result)
+
+    def _node(self, info: Any) -> Node:
+        relation = info.node_relation.relation_name if info.resource_type != "test" else ""
+        return Node(info.resource_type, (relation or info.node_name).replace('"', ""))
+
+    def _finish(self, node: Node, result: Any) -> None:
+        node.status, node.seconds = str(result.status), result.execution_time
+        node.message = telling_line(result.message) or node.status
+        told = {"name": node.name, "kind": node.kind, "message": node.message}
+        if node.status == "skipped":
+            self.skipped += 1
+        elif node.status == "warn":
+            self.warned.append(told)
+        elif node.needs_attention:
+            self.failed.append(told)
+        else:
+            self.passed[node.kind] = self.passed.get(node.kind, 0) + 1
+        self.view.finish(node)

@@ -1,0 +1,226 @@
+"""One run, from the landing zone to Postgres: ingest, ``dbt build``, the checks in Postgres, a summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from lakehouse import engine, postgres
+from lakehouse.errors import CryptoError
+from lakehouse.postgres import migrate
+from lakehouse.run import alerts, history, lock
+from lakehouse.run.alerts import Finding
+from lakehouse.run.dbt_runner import run_dbt, target_folder
+from lakehouse.run.view import SilentView, choose
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from ingestion.ledger import Landed
+
+Say = Callable[[str], None]
+# The tables whose rows the summary counts.
+COUNTED = {
+    "bronze": ("trades",),
+    "silver": ("trades", "rejected_trades", "candles_1m", "candles_1h", "candles_1d", "exchange_candles_1d"),
+    "gold": ("daily_metrics", "trading_indicators", "correlations"),
+}
+
+
+def ingest(settings: Settings, view: SilentView | None = None) -> Landed:
+    """Start both servers at once, bring Postgres up to date, and land files and reference data."""
+    from ingestion import ledger, reference
+    from lakehouse.storage import s3
+
+    s3.check(settings)
+    with ThreadPoolExecutor(1) as pool:
+        prepared = pool.submit(_prepare_postgres, settings)
+        spark = engine.session(settings)
+        prepared.result()
+    landed = ledger.ingest(spark, settings, on_file=view.file_read if view else None)
+    with postgres.connect(settings) as connection:
+        reference.copy(spark, connection)
+    return landed
+
+
+def _prepare_postgres(settings: Settings) -> None:
+    with postgres.connect(settings) as connection:
+        migrate.migrate(connection)
+
+
+def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False) -> int:
+    """Run everything and return the exit code: 0 only if all is well, 130 if interrupted."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    view = choose(as_json=as_json, console=console)
+    started = time.monotonic()
+    try:
+        with lock.exclusive(settings, view.say), view:
+            summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
+    except KeyboardInterrupt:
+        _interrupt()
+        view.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
+        return 130
+    except CryptoError as error:
+        summary = {"ok": False, "seconds": time.monotonic() - started, "error": str(error)}
+        alerts.send(settings, alerts.message(summary, []), view.say)
+        raise
+    found = findings(settings, summary)
+    if found or not summary["ok"] or summary["over_budget"]:
+        alerts.send(settings, alerts.message(summary, found), view.say)
+    if as_json:
+        print(json.dumps(summary, default=str))
+    else:
+        _show(summary, found, settings, console)
+    return 0 if summary["ok"] else 1
+
+
+def _interrupt() -> None:
+    """Cancel the statements that this process has running in the engine, which keeps serving others."""
+    if "pyspark.sql" not in sys.modules:
+        return
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.getActiveSession()
+    if spark is not None:
+        with suppress(PySparkException):
+            spark.interruptAll()
+
+
+def _run(settings: Settings, view: SilentView, options: list[str], started: float) -> dict[str, Any]:
+    view.stage("Landing")
+    view.say(f"Landing zone {settings.landing_zone}")
+    landed = ingest(settings, view)
+    show_landed(landed, view.say)
+    view.stage("Building, testing and publishing")
+    build = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *options], view)
+    checks = None
+    if build["ok"]:
+        view.stage("Checking Postgres")
+        checks = run_dbt(settings, ["build", "--target", "postgres"], view)
+    summary: dict[str, Any] = {
+        "ok": build["ok"] and checks is not None and checks["ok"],
+        "landed": {
+            "batch_id": landed.batch_id,
+            "files": dict(landed.files),
+            "set_aside": {path: why.reason for path, why in landed.set_aside.items()},
+            "waiting": list(landed.waiting),
+            "changed": list(landed.changed),
+        },
+        "rows": count_rows(settings),
+        "rejected": count_rejected(settings),
+        "build": build,
+        "checks": checks,
+        "sync": last_sync(settings),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    cost = history.price(settings, summary["seconds"])
+    over_budget = history.is_over_budget(settings, cost)
+    summary |= {"cost": round(cost, 6), "budget": settings.run_budget, "over_budget": over_budget}
+    summary["ok"] = summary["ok"] and not (summary["over_budget"] and settings.fail_over_budget)
+    _save(settings, summary)
+    return summary
+
+
+def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
+    """Return what failed or warned in a run, each with its owner and the command that shows the rows."""
+    found = alerts.findings(target_folder(settings, "local"))
+    if summary["checks"]:
+        found += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
+    return found
+
+
+def count_rows(settings: Settings) -> dict[str, int]:
+    """Return the rows of each table of each layer."""
+    spark = engine.session(settings)
+    query = " union all ".join(
+        f"select '{schema}.{table}' as name, count(*) as rows from {schema}.{table}"
+        for schema, tables in COUNTED.items()
+        for table in tables
+        if spark.catalog.tableExists(f"{schema}.{table}")
+    )
+    return {row.name: row.rows for row in spark.sql(query).collect()} if query else {}
+
+
+def count_rejected(settings: Settings) -> dict[str, int]:
+    """Return the number of rejected rows by reason."""
+    spark = engine.session(settings)
+    if not spark.catalog.tableExists("silver.screened_trades"):
+        return {}
+    query = "select reason, count(*) as rows from silver.screened_trades where reason is not null group by 1"
+    return {row.reason: row.rows for row in spark.sql(query).collect()}
+
+
+def last_sync(settings: Settings) -> list[dict[str, Any]]:
+    """Return the rows of the last sync in crypto.sync_runs, one for each published table."""
+    from psycopg.rows import dict_row
+
+    query = """
+        select table_name, rows_inserted, rows_updated, rows_deleted, rows_total, checksum, seconds
+        from crypto.sync_runs
+        where run_id = (select run_id from crypto.sync_runs order by finished_at desc limit 1)
+        order by table_name
+    """
+    with postgres.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query).fetchall()
+
+
+def show_landed(landed: Landed, say: Say) -> None:
+    """Show what landed, what was set aside, and what has changed since it landed."""
+    from ingestion import ledger
+
+    for line in ledger.describe(landed):
+        say(line)
+
+
+def row_changes(inserted: int, updated: int, deleted: int) -> str:
+    """Return the rows that a sync inserted, updated and deleted as text."""
+    return f"+{inserted:,} ~{updated:,} -{deleted:,}"
+
+
+def _save(settings: Settings, summary: dict[str, Any]) -> None:
+    parts = {"build": "local"} | ({"checks": "postgres"} if summary["checks"] else {})
+    artifacts = {part: target_folder(settings, target) / "run_results.json" for part, target in parts.items()}
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+    history.save(settings, name, summary, artifacts)
+
+
+def _show(summary: dict[str, Any], found: list[Finding], settings: Settings, console: Any) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, rows in summary["rows"].items():
+        table.add_row(name, f"{rows:,}")
+    for reason, rows in sorted(summary["rejected"].items()):
+        table.add_row(f"rejected: {reason}", f"{rows:,}")
+    build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": [], "warned": []}
+    passed = build["passed"].get("test", 0) + checks["passed"].get("test", 0)
+    table.add_row("tests passed", f"{passed:,}")
+    table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
+    table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
+    for row in summary["sync"]:
+        changes = row_changes(row["rows_inserted"], row["rows_updated"], row["rows_deleted"])
+        table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({changes})")
+    table.add_row("seconds", f"{summary['seconds']:.1f}")
+    table.add_row("cost", f"${summary['cost']:.4f}")
+    console.print()
+    console.print(table)
+    for one in found:
+        rows = "" if one.rows is None else f", {one.rows:,} rows"
+        console.print(f"{one.status} {one.kind} {one.name}{rows} (owner: {one.owner}); look: {one.look}", markup=False)
+    if summary["over_budget"]:
+        console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
+    if summary["ok"]:
+        console.print("[green]All is well.[/]")
+    else:
+        console.print("[red]Something failed; see above.[/]")
+        console.print(f"Spark's messages are in {engine.log_file(settings)}, dbt's in {settings.home / 'dbt'}.")

@@ -1,0 +1,204 @@
+"""What ``crypto run`` shows while it works: a live view on a terminal, lines elsewhere, nothing for machines."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+SHOWN_AT_WORK = 8
+
+
+@dataclass
+class Node:
+    """One node of a build: its kind, its display name and, once it has finished, its outcome."""
+
+    kind: str
+    name: str
+    status: str = ""
+    seconds: float = 0.0
+    message: str = ""
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether it failed or warns."""
+        return self.status not in ("success", "pass", "skipped", "no-op")
+
+
+@dataclass
+class Stage:
+    """One part of a run: when it began and ended (monotonic seconds), and its latest message."""
+
+    name: str
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    message: str = ""
+    nodes: int = 0
+    done: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return (self.ended or time.monotonic()) - self.began
+
+
+class SilentView:
+    """Shows nothing; the base of the other views."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def say(self, text: str) -> None:
+        """Show a line of text."""
+
+    def stage(self, name: str) -> None:
+        """Begin the next part of the run."""
+
+    def file_read(self, path: str, rows: int) -> None:
+        """Show that a file of the batch has been read."""
+
+    def expect_nodes(self, count: int) -> None:
+        """Show how many nodes the build has."""
+
+    def start(self, node: Node) -> None:
+        """Show that a node has started."""
+
+    def finish(self, node: Node) -> None:
+        """Show the outcome of a node."""
+
+    def end(self) -> None:
+        """Leave the screen as it is."""
+
+
+class LineView(SilentView):
+    """A line for each model as it is done, and for each node that fails or warns."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def say(self, text: str) -> None:
+        """Show a line of text."""
+        self.console.print(text, markup=False)
+
+    def finish(self, node: Node) -> None:
+        """Show the outcome of a node, unless it is a test that passed or was skipped."""
+        if node.needs_attention:
+            self.say(f"  {'WARNING' if node.status == 'warn' else 'FAILED'} {node.kind} {node.name}: {node.message}")
+        elif node.kind != "test" and node.status != "skipped":
+            self.say(f"  {node.name} {node.seconds:.1f} s")
+
+
+class LiveView(LineView):
+    """Lines for what is done, and below them what is at work, kept up to date."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live as Screen
+
+        super().__init__(console)
+        self.stages: list[Stage] = []
+        self.at_work: dict[tuple[str, str], float] = {}
+        self.tests = {"passed": 0, "warned": 0, "failed": 0}
+        self.files = self.rows = 0
+        self.screen = Screen(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> Self:
+        self.screen.start()
+        return self
+
+    def stage(self, name: str) -> None:
+        """Begin the next part of the run."""
+        self._close()
+        self.stages.append(Stage(name))
+
+    def file_read(self, path: str, rows: int) -> None:
+        """Count a file that has been read."""
+        self.files, self.rows = self.files + 1, self.rows + rows
+        self._now().message = f"{self.files:,} files, {self.rows:,} rows, {path}"
+
+    def expect_nodes(self, count: int) -> None:
+        """Show how many nodes the build has."""
+        self._now().nodes = count
+
+    def start(self, node: Node) -> None:
+        """Add a node to those at work."""
+        self.at_work[node.kind, node.name] = time.monotonic()
+
+    def finish(self, node: Node) -> None:
+        """Remove a node from those at work; all but passed tests leave a line."""
+        self.at_work.pop((node.kind, node.name), None)
+        self._now().done += 1
+        if node.kind == "test" and node.status != "skipped":
+            self.tests["passed" if not node.needs_attention else "warned" if node.status == "warn" else "failed"] += 1
+        mark, tone = "✓", "green"
+        if node.needs_attention:
+            mark, tone = ("!", "yellow") if node.status == "warn" else ("✗", "red")
+            self._line(mark, tone, f"{node.kind} {node.name}", f"{node.message}")
+        elif node.kind != "test" and node.status != "skipped":
+            self._line(mark, tone, node.name, f"{node.seconds:.1f} s")
+
+    def end(self) -> None:
+        """Leave one line for each part of the run."""
+        if self.screen.is_started:
+            self._close()
+            self.screen.stop()
+
+    def render(self) -> RenderableType:
+        """Return the stage and the nodes at work."""
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.spinner import Spinner
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self.stages:
+            return Text("")
+        stage = self._now()
+        head = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=stage.nodes, completed=stage.done, width=28) if stage.nodes else Text("")
+        told = f"{stage.done} of {stage.nodes}" if stage.nodes else stage.message
+        counts = [f"{number:,} {name}" for name, number in self.tests.items() if number]
+        head.add_row(
+            Spinner("dots", style="cyan"),
+            Text(stage.name, style="bold"),
+            bar,
+            Text(told),
+            Text(f"{stage.seconds:.0f} s", style="dim"),
+            Text(f"tests: {', '.join(counts)}" if counts else "", style="dim"),
+        )
+        work = Table.grid(padding=(0, 1))
+        now = time.monotonic()
+        for (kind, name), began in sorted(self.at_work.items(), key=lambda item: item[1])[:SHOWN_AT_WORK]:
+            work.add_row("   ", Text(kind, style="dim"), Text(name), Text(f"{now - began:.1f} s", style="cyan"))
+        return Group(head, work) if self.at_work else head
+
+    def _now(self) -> Stage:
+        if not self.stages:
+            self.stages.append(Stage(""))
+        return self.stages[-1]
+
+    def _line(self, mark: str, tone: str, name: str, told: str) -> None:
+        from rich.text import Text
+
+        self.console.print(Text.assemble("  ", (mark, tone), f" {name} ", (told, "dim")))
+
+    def _close(self) -> None:
+        if self.stages and self._now().ended is None:
+            self._now().ended = time.monotonic()
+            self.at_work.clear()
+            self._line("●", "cyan", self._now().name, f"{self._now().seconds:.1f} s")
+
+
+def choose(*, as_json: bool = False, console: Any = None) -> SilentView:
+    """Return the view that fits where the output goes."""
+    from rich.console import Console
+
+    if as_json:
+        return SilentView()
+    console = console or Console(highlight=False, soft_wrap=True)
+    return LiveView(console) if console.is_terminal else LineView(console)

@@ -1,0 +1,107 @@
+"""The layers of the local lake, in the data home or each in its bucket, and their Delta tables read without an engine.
+
+A layer is a file system and a folder in it, which holds ``<table>/_delta_log`` for each table and
+``<view>.view.sql`` for each view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyarrow import fs
+
+from lakehouse.settings import LAYERS, Settings
+from lakehouse.storage import s3
+
+if TYPE_CHECKING:
+    import pyarrow
+    from deltalake import DeltaTable
+
+VIEW = ".view.sql"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One schema's place; ``address`` is what Spark and delta-rs open, ``root`` what ``filesystem`` does."""
+
+    schema: str
+    filesystem: fs.FileSystem
+    root: str
+    address: str
+
+    def tables(self, *, remove_unfinished: bool = False) -> list[str]:
+        """Return the names of the tables that have a first commit.
+
+        With ``remove_unfinished``, folders without one, left by a killed ``create table``, are deleted.
+        """
+        found = []
+        for folder in self._listed(self.root):
+            if folder.type != fs.FileType.Directory:
+                continue
+            if any(file.path.endswith(".json") for file in self._listed(f"{folder.path}/_delta_log")):
+                found.append(folder.base_name)
+            elif remove_unfinished:
+                self.filesystem.delete_dir(folder.path)
+        return sorted(found)
+
+    def views(self) -> list[str]:
+        """Return the statements that create the views."""
+        paths = sorted(file.path for file in self._listed(self.root) if file.path.endswith(VIEW))
+        statements = []
+        for path in paths:
+            with self.filesystem.open_input_stream(path) as file:
+                statements.append(file.read().decode())
+        return statements
+
+    def save_view(self, name: str, statement: str) -> None:
+        """Save the statement that created a view."""
+        self.filesystem.create_dir(self.root)
+        with self.filesystem.open_output_stream(f"{self.root}/{name}{VIEW}") as file:
+            file.write(statement.encode())
+
+    def delete(self, name: str, *, is_view: bool) -> None:
+        """Delete the files of a table or a view, if there are any."""
+        view = f"{self.root}/{name}{VIEW}"
+        if self.filesystem.get_file_info(view).type == fs.FileType.File:
+            self.filesystem.delete_file(view)
+        table = f"{self.root}/{name}"
+        if not is_view and self.filesystem.get_file_info(table).type == fs.FileType.Directory:
+            self.filesystem.delete_dir(table)
+
+    def _listed(self, folder: str) -> list[fs.FileInfo]:
+        return self.filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
+
+
+def layer(settings: Settings, schema: str) -> Layer:
+    """Return a schema's place; a schema that is no layer is always in the data home."""
+    bucket = settings.lake_buckets.get(schema)
+    if bucket:
+        root = f"{bucket}/warehouse/{schema}.db"
+        return Layer(schema, s3.file_system(settings), root, f"s3a://{root}")
+    root = str(settings.warehouse / f"{schema}.db")
+    return Layer(schema, fs.LocalFileSystem(), root, root)
+
+
+def all_layers(settings: Settings) -> list[Layer]:
+    """Return the place of each layer, and of each other schema in the data home."""
+    others = {path.stem for path in settings.warehouse.glob("*.db")} - set(LAYERS)
+    return [layer(settings, schema) for schema in (*LAYERS, *sorted(others))]
+
+
+def table(settings: Settings, name: str) -> DeltaTable | None:
+    """Return the Delta table of that name, such as ``gold.daily_metrics``; None if it does not exist."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    schema, _, bare = name.partition(".")
+    try:
+        return DeltaTable(f"{layer(settings, schema).address}/{bare}", storage_options=s3.delta_options(settings))
+    except TableNotFoundError:
+        return None
+
+
+def read(settings: Settings, name: str, columns: list[str], **options: Any) -> pyarrow.Table | None:
+    """Return columns of a table; ``options`` are pyarrow's, such as ``filter``. None if there is no table."""
+    found = table(settings, name)
+    return found.to_pyarrow_dataset().to_table(columns=columns, **options) if found else None

@@ -1,0 +1,197 @@
+"""Sync gold tables to Postgres in one transaction: write only what differs, and compare before it counts.
+
+The sync model declares the tables. Rows travel by COPY into temporary tables, ``CHUNK_ROWS`` at a time with one chunk
+read ahead, and the difference is applied; an empty table is filled directly. Row counts and checksums must then equal
+those of the lake, or the transaction rolls back. target.py holds the steps for one table.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import class_row
+
+from lakehouse import postgres
+from lakehouse.errors import CryptoError
+from lakehouse.postgres import migrate
+from lakehouse.postgres.names import listed
+from lakehouse.settings import Settings
+from lakehouse.sync.log import COLUMNS, TableSync
+from lakehouse.sync.source import Source, Table, newest
+from lakehouse.sync.target import Target
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOCK = "crypto lakehouse: sync"
+LOCK_SECONDS = 60.0
+STATEMENT_SECONDS = 1_800
+ATTEMPTS = 3
+RECONNECT_SECONDS = 30
+# Errors after which another attempt can succeed, besides a lost connection.
+TRANSIENT = (errors.SerializationFailure, errors.DeadlockDetected, errors.AdminShutdown, errors.CrashShutdown)
+
+SENTENCES: dict[type[psycopg.Error], str] = {
+    errors.LockNotAvailable: "Nothing was published, another program holds a lock ({}); run again later.",
+    errors.QueryCanceled: "Nothing was published, a statement took too long ({}); see what holds it up.",
+    errors.DiskFull: "Nothing was published, Postgres has no room left ({}); make room and run again.",
+    errors.InsufficientPrivilege: "Nothing was published, the user lacks a privilege ({}); grant it crypto_sync.",
+    psycopg.IntegrityError: "Nothing was published, Postgres refuses a row ({}); correct the data or the rule.",
+    psycopg.OperationalError: "The connection to Postgres was lost, again and again ({}); run again.",
+}
+
+
+def sync_tables(
+    spark: SparkSession,
+    settings: Settings,
+    invocation_id: str,
+    tables: Sequence[Table],
+    *,
+    plan: bool = False,
+    force: bool = False,
+    lock_seconds: float = LOCK_SECONDS,
+) -> list[TableSync]:
+    """Bring the tables of Postgres up to date and return what was done, in the order of ``tables``.
+
+    With ``plan`` nothing is written and no lock is waited for; with ``force`` every row is read and any shrink is
+    accepted. Raises CryptoError if it can't be done; Postgres then keeps its old state.
+    """
+    from pyspark.errors import PySparkException
+
+    # Asking for the versions is most of the work of a sync that finds nothing new.
+    with ThreadPoolExecutor() as asking:
+        sources = list(asking.map(partial(newest, spark), tables))
+    run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
+    for attempt in range(1, ATTEMPTS + 1):
+        connection = _connect(settings, patient=attempt > 1)
+        try:
+            # A plan migrates too, to see the schema as it would be, and rolls back.
+            with connection.transaction(force_rollback=True) if plan else nullcontext():
+                migrate.migrate(connection)
+                return run.sync(connection, sources)
+        except psycopg.Error as error:
+            if attempt == ATTEMPTS or not (connection.broken or isinstance(error, TRANSIENT)):
+                raise CryptoError(explain(error)) from error
+        except PySparkException as error:
+            said = str(error).split("\n", 1)[0].strip()
+            raise CryptoError(f"Nothing was published, the lake could not be read ({said}); run again.") from error
+        finally:
+            connection.close()
+        time.sleep(attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _connect(settings: Settings, patient: bool) -> psycopg.Connection:
+    """Connect; with ``patient``, after a lost connection, give the server time to restart."""
+    deadline = time.monotonic() + RECONNECT_SECONDS
+    while True:
+        try:
+            return postgres.connect(settings)
+        except CryptoError:
+            if not patient or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
+
+
+@dataclass
+class Run:
+    """One sync and its options, which outlive a lost connection."""
+
+    id: uuid.UUID
+    invocation_id: str
+    max_shrink: float
+    plan: bool
+    force: bool
+    lock_seconds: float
+
+    def sync(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
+        """Sync all tables in one transaction, so that no reader sees a part of it."""
+        limits = {
+            "lock_timeout": f"{round(self.lock_seconds * 1000)}ms",
+            "statement_timeout": f"{STATEMENT_SECONDS}s",
+            # Postgres checks that its client lives: a killed client's statement ends, and its locks with it.
+            "client_connection_check_interval": "2s",
+            # It probes a silent client too: a machine that vanished closes no connection.
+            "tcp_keepalives_idle": "30",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        }
+        for name, value in limits.items():
+            connection.execute("select set_config(%s, %s, true)", [name, value])
+        if not self.plan:
+            connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
+            # Under this lock, a commit whose answer was lost has either happened or never will.
+            if done := self._recorded(connection, sources):
+                return done
+        targets = [self._target(connection, source) for source in sources]
+        _each(targets, Target.create, Target.compare_columns)
+        ordered = by_foreign_key(connection, targets)
+        reading = [target for target in ordered if not target.unchanged()]
+        _each(reading, Target.load)
+        staging = [target for target in reading if not target.loaded]
+        _each(staging, Target.stage, Target.check_keys)
+        _each(staging, lambda target: target.check_shrink(self.max_shrink), Target.compare)
+        if not self.plan:
+            writing = [target for target in staging if target.differs]
+            _each(writing, Target.add_columns)
+            _each(writing[::-1], Target.delete)
+            _each(writing, Target.upsert)
+            _each([target for target in reading if target.loaded or target.differs], Target.verify)
+            _each(targets, Target.record)
+            connection.commit()
+        return [target.result for target in targets]
+
+    def _target(self, connection: psycopg.Connection, source: Source) -> Target:
+        result = TableSync(self.id, self.invocation_id, source.table.target, source.id, source.version)
+        return Target(connection, source, result, plan=self.plan, force=self.force)
+
+    def _recorded(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
+        query = f"select {listed(COLUMNS)} from crypto.sync_runs where run_id = %s"
+        with connection.cursor(row_factory=class_row(TableSync)) as cursor:
+            rows = {row.table_name: row for row in cursor.execute(query, [self.id])}
+        return [rows[source.table.target] for source in sources] if rows else []
+
+
+def _each(targets: Sequence[Target], *steps: Callable[[Target], None]) -> None:
+    """Take every table through one step before any table takes the next."""
+    for step in steps:
+        for target in targets:
+            with target.timed():
+                step(target)
+
+
+def by_foreign_key(connection: psycopg.Connection, targets: Sequence[Target]) -> list[Target]:
+    """Return the targets in the order of their foreign keys: each after those it refers to."""
+    by_name = {target.table.target: target for target in targets}
+    graph: dict[str, set[str]] = {name: set() for name in by_name}
+    query = """
+        select referring.relname, referred.relname
+        from pg_constraint
+        inner join pg_class as referring on pg_constraint.conrelid = referring.oid
+        inner join pg_class as referred on pg_constraint.confrelid = referred.oid
+        where contype = 'f' and conrelid <> confrelid and connamespace = 'crypto'::regnamespace
+    """
+    for name, referred in connection.execute(query):
+        if name in by_name and referred in by_name:
+            graph[name].add(referred)
+    return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+
+
+def explain(error: psycopg.Error) -> str:
+    """Return one sentence for an error of Postgres."""
+    said = " ".join(filter(None, [error.diag.message_primary or str(error), error.diag.message_detail]))
+    said = " ".join(said.split())
+    for kind, sentence in SENTENCES.items():
+        if isinstance(error, kind):
+            return sentence.format(said)
+    return f"Nothing was published, Postgres refused it ({said}); correct what it names and run again."

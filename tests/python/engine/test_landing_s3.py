@@ -1,0 +1,105 @@
+"""The landing zone in a bucket, against a real S3 server process."""
+
+import time
+from collections.abc import Iterator
+
+import boto3
+import pytest
+import s3_server as s3_server_process
+
+from ingestion import bronze, landing_zone, normalise, sample
+from lakehouse import settings as settings_module
+from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[str]:
+    with s3_server_process.running() as address:
+        yield address
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in s3_server_process.environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    name = f"raw-{time.time_ns()}"
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return name
+
+
+@pytest.fixture
+def cloud(bucket: str, s3_server: str, settings: Settings) -> Settings:
+    """Settings whose landing zone is the bucket."""
+    given = {"RAW_BUCKET": bucket, "AWS_ENDPOINT_URL": s3_server, "AWS_REGION": "eu-central-1"}
+    return settings_module.load({"CRYPTO_HOME": str(settings.home), "CRYPTO_CONFIG": "", **given})
+
+
+def put(settings: Settings, key: str, content: bytes) -> None:
+    boto3.client("s3").put_object(Bucket=settings.raw_bucket, Key=key, Body=content)
+
+
+def test_a_sample_in_a_bucket_is_listed_and_left_alone_the_second_time(cloud: Settings):
+    addresses = sample.generate(cloud.landing_zone, trades=500)
+    zone = landing_zone.of(cloud)
+    listed = zone.files()
+    assert [f"{cloud.landing_zone}/{file.path}" for file in listed] == addresses
+    time.sleep(1.1)
+    assert sample.generate(cloud.landing_zone, trades=500) == addresses
+    assert zone.files() == listed
+    assert all(zone.holds(file) for file in listed)
+
+
+def test_only_parquet_below_trades_without_a_temporary_name_is_listed(cloud: Settings):
+    odd = "day=1/a b+%20'é [1].parquet"
+    for key in (
+        "trades/x.parquet",
+        f"trades/{odd}",
+        "trades/_x.parquet",
+        "trades/.t/x.parquet",
+        "other/x.parquet",
+    ):
+        put(cloud, key, b"x")
+    put(cloud, "trades/folder.parquet/", b"")
+    assert [(file.path, file.size) for file in landing_zone.of(cloud).files()] == [(odd, 1), ("x.parquet", 1)]
+
+
+def test_a_bucket_without_trades_is_an_empty_landing_zone(cloud: Settings):
+    assert landing_zone.of(cloud).files() == []
+
+
+def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, cloud: Settings):
+    first, second = sample.generate(cloud.landing_zone, trades=500)
+    put(cloud, "trades/cut.parquet", b"PAR1 and no more")
+    put(cloud, "trades/empty.parquet", b"")
+    landed = bronze.ingest(spark, cloud, schema=schema)
+    assert landed.files == {address.removeprefix(f"{cloud.landing_zone}/"): 250 for address in (first, second)}
+    assert {path: why.reason for path, why in landed.set_aside.items()} == {
+        "cut.parquet": "unreadable",
+        "empty.parquet": "empty",
+    }
+    again = bronze.ingest(spark, cloud, schema=schema)
+    assert (again.files, again.set_aside, len(again.waiting)) == ({}, {}, 2)
+
+
+def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch: pytest.MonkeyPatch):
+    sample.generate(cloud.landing_zone, trades=500)
+    zone = landing_zone.of(cloud)
+    listed = zone.files()
+
+    def lose(self, path):
+        raise OSError("When reading: connection lost")
+
+    monkeypatch.setattr(landing_zone.LandingZone, "open", lose)
+    batch = normalise.Batch(zone, 1, listed[0].modified_at)
+    staged = normalise.stage(batch, listed, cloud.home / "staging")
+    assert [(why.reason, why.lasting) for why in staged.set_aside.values()] == [("unreadable", False)] * 2
+
+
+def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str):
+    given = {"RAW_BUCKET": "no-such-bucket", "AWS_ENDPOINT_URL": s3_server, "AWS_REGION": "eu-central-1"}
+    wrong = settings_module.load({"CRYPTO_HOME": str(cloud.home), "CRYPTO_CONFIG": "", **given})
+    with pytest.raises(CryptoError, match="no-such-bucket"):
+        landing_zone.of(wrong).files()
+    with pytest.raises(CryptoError, match="no-such-bucket"):
+        sample.generate(wrong.landing_zone, trades=500)

@@ -1,0 +1,255 @@
+"""The Databricks bundle: its resources fit the published models, and everything it names exists."""
+
+import copy
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import import_module, metadata
+
+import pytest
+import yaml
+from conftest import PROJECT
+from databricks.bundles.clusters import Cluster
+from databricks.bundles.dashboards import Dashboard
+from databricks.bundles.jobs import Job
+from databricks.bundles.schemas import Schema
+from databricks.bundles.secret_scopes import SecretScope
+from databricks.bundles.sql_warehouses import SqlWarehouse
+from databricks.bundles.volumes import Volume
+from dbt.cli.main import cli
+
+from lakehouse.settings import LAYERS
+
+MODELS = {
+    "clusters": Cluster,
+    "dashboards": Dashboard,
+    "jobs": Job,
+    "schemas": Schema,
+    "secret_scopes": SecretScope,
+    "sql_warehouses": SqlWarehouse,
+    "volumes": Volume,
+}
+BUNDLE = yaml.safe_load((PROJECT / "databricks.yml").read_text())
+INCLUDED = [path for pattern in BUNDLE["include"] for path in sorted(PROJECT.glob(pattern))]
+DASHBOARD = json.loads((PROJECT / "resources/crypto.lvdash.json").read_text())
+DATASETS = {dataset["name"]: "".join(dataset["queryLines"]) for dataset in DASHBOARD["datasets"]}
+
+
+def merged(base, over):
+    """Lay a target's mapping over the bundle's, as deploying does: tasks by their key."""
+    if isinstance(base, list) and base and isinstance(base[0], dict) and "task_key" in base[0]:
+        given = {task["task_key"]: task for task in over}
+        return [merged(task, given.get(task["task_key"], {})) for task in base]
+    if not isinstance(base, dict) or not isinstance(over, dict):
+        return copy.deepcopy(over)
+    return {key: merged(base.get(key), over[key]) if key in over else base[key] for key in {**base, **over}}
+
+
+def resources(target):
+    found = {}
+    for path in INCLUDED:
+        found = merged(found, yaml.safe_load(path.read_text())["resources"])
+    return merged(found, BUNDLE["targets"][target].get("resources", {}))
+
+
+def strings(value):
+    if isinstance(value, dict):
+        value = value.values()
+    if isinstance(value, str):
+        yield value
+    elif not isinstance(value, (int, float, type(None))):
+        for item in value:
+            yield from strings(item)
+
+
+def tasks(target):
+    return [task for job in resources(target)["jobs"].values() for task in job["tasks"]]
+
+
+TARGETS = list(BUNDLE["targets"])
+EVERY = [(target, kind, name) for target in TARGETS for kind, named in resources(target).items() for name in named]
+
+
+@pytest.mark.parametrize(("target", "kind", "name"), EVERY)
+def test_a_resource_fits_its_published_model(target, kind, name):
+    given = resources(target)[kind][name]
+    assert MODELS[kind].from_dict(copy.deepcopy(given)).as_dict().keys() >= given.keys()
+
+
+def test_the_published_models_refuse_what_they_do_not_know():
+    job = resources("dev")["jobs"]["crypto"]
+    with pytest.raises(ValueError, match="max_retrys"):
+        Job.from_dict(job | {"tasks": [job["tasks"][0] | {"max_retrys": 1}]})
+    with pytest.raises(ValueError, match="DAILY"):
+        Job.from_dict(job | {"performance_target": "DAILY"})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_reference_leads_somewhere(target):
+    found = resources(target)
+    given = [*strings(found), *strings(BUNDLE["targets"][target])]
+    references = set(re.findall(r"\$\{([^}]+)\}", "\n".join(given)))
+    for reference in references:
+        first, *rest = reference.split(".")
+        if first == "resources":
+            assert rest[1] in found[rest[0]], reference
+        elif first == "var":
+            assert rest[0] in BUNDLE["variables"], reference
+        else:
+            assert first in ("workspace", "bundle"), reference
+
+
+def test_every_variable_is_used_and_described():
+    text = "\n".join(path.read_text() for path in [PROJECT / "databricks.yml", *INCLUDED])
+    for name, variable in BUNDLE["variables"].items():
+        assert f"${{var.{name}}}" in text and variable["description"].endswith("."), name
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_path_exists(target):
+    assert INCLUDED
+    for job in resources(target)["jobs"].values():
+        # A path in Git begins at the root; the others at the file that names them.
+        start = PROJECT if "git_source" in job else PROJECT / "resources"
+        for task in job["tasks"]:
+            if "dbt_task" in task:
+                project = (start / task["dbt_task"]["project_directory"]).resolve()
+                assert project == PROJECT and (project / "dbt_project.yml").is_file()
+    for dashboard in resources(target).get("dashboards", {}).values():
+        assert (PROJECT / dashboard["file_path"]).is_file()
+
+
+def test_what_is_not_deployed_is_nothing_that_dbt_needs():
+    needed = {"dbt_project.yml", "selectors.yml", "profiles.yml.example", "models", "macros", "seeds", "snapshots"}
+    excluded = {pattern.split("/")[0] for pattern in BUNDLE["sync"]["exclude"] if pattern != "tests/python/**"}
+    assert not needed & excluded
+
+
+def test_every_entry_point_exists_and_takes_its_parameters(capsys, monkeypatch):
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+    wheels = [task["python_wheel_task"] for target in TARGETS for task in tasks(target) if "python_wheel_task" in task]
+    assert wheels
+    for task in wheels:
+        assert metadata.distribution(task["package_name"]).version
+        module, function = scripts[task["entry_point"]].split(":")
+        monkeypatch.setattr(sys, "argv", [task["entry_point"], "--help"])
+        with pytest.raises(SystemExit) as ended:
+            getattr(import_module(module), function)()
+        help_text = capsys.readouterr().out
+        assert ended.value.code in (0, None)
+        assert all(f"--{name}" in help_text for name in task["named_parameters"])
+
+
+def test_the_wheel_is_built_as_the_bundle_says(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(PROJECT, source, ignore=shutil.ignore_patterns(".*", "tests", "*.egg-info", "build", "dist"))
+    # The environment has setuptools, pinned; a build elsewhere fetches it.
+    command = BUNDLE["artifacts"]["wheel"]["build"].replace("pip wheel", "pip wheel --no-build-isolation")
+    command = command.replace("python3", sys.executable)
+    done = subprocess.run(command, shell=True, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (source / "dist").glob("*.whl")
+    assert wheel.name == BUNDLE["variables"]["wheel"]["default"].split("/")[-1]
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (points,) = [archive.read(name).decode() for name in names if name.endswith("entry_points.txt")]
+    assert {task["python_wheel_task"]["entry_point"] for task in tasks("prod") if "python_wheel_task" in task} <= {
+        line.split(" = ")[0] for line in points.splitlines()
+    }
+    assert any(name.startswith("ingestion/migrations/") and name.endswith(".sql") for name in names)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_dbt_command_is_one_that_the_project_understands(target):
+    known = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+    commands = [text for task in tasks(target) for text in task.get("dbt_task", {}).get("commands", [])]
+    assert commands
+    for text in commands:
+        program, *arguments = shlex.split(text)
+        assert program == "dbt"
+        given = cli.commands[arguments[0]].make_context(arguments[0], arguments[1:]).params["vars"]
+        assert "schema_prefix" in given and set(given) <= set(known)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_package_has_the_version_of_the_lock(target):
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (PROJECT / "requirements.txt").read_text(), re.MULTILINE))
+    pins = [text for text in strings(resources(target)["jobs"]) if re.fullmatch(r"[\w.\[\]-]+==.*", text)]
+    assert pins
+    for pin in pins:
+        name, version = pin.split("==")
+        assert locked[name.split("[")[0]] == version, pin
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_job_is_alone_has_an_end_and_tells_of_its_failure(target):
+    for name, job in resources(target)["jobs"].items():
+        assert job["max_concurrent_runs"] == 1, name
+        if any("run_job_task" in task for task in job["tasks"]):
+            continue
+        assert job["email_notifications"]["on_failure"], name
+        assert job["email_notifications"]["on_duration_warning_threshold_exceeded"], name
+        assert job["health"]["rules"][0]["value"] < job["timeout_seconds"], name
+        assert [task["task_key"] for task in job["tasks"]] == ["ingest", "build", "checks"]
+        assert all(task["max_retries"] > 0 and task["timeout_seconds"] > 0 for task in job["tasks"]), name
+
+
+def test_nothing_starts_by_itself_in_dev_and_prod_runs_as_a_service_principal():
+    dev, prod = resources("dev")["jobs"], resources("prod")["jobs"]
+    assert dev["crypto"]["schedule"]["pause_status"] == "PAUSED"
+    assert prod["crypto"]["schedule"]["pause_status"] == "UNPAUSED"
+    assert BUNDLE["targets"]["dev"]["mode"] == "development" and "git_source" not in dev["crypto"]
+    assert BUNDLE["targets"]["prod"]["run_as"] == {"service_principal_name": "${var.service_principal}"}
+    assert prod["crypto"]["git_source"]["git_commit"] == "${bundle.git.commit}"
+
+
+def test_compute_that_nobody_uses_stops():
+    found = resources("prod")
+    assert found["clusters"]["single_node"]["autotermination_minutes"] == 120
+    assert found["sql_warehouses"]["crypto"]["auto_stop_mins"] == 5
+
+
+def test_there_is_a_schema_for_each_layer():
+    for target in TARGETS:
+        assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(LAYERS)
+
+
+def test_the_dashboard_shows_columns_that_its_queries_have(spark, first_run):
+    columns = {name: spark.sql(query).columns for name, query in DATASETS.items()}
+    shown = {name: set() for name in DATASETS}
+    for page in DASHBOARD["pages"]:
+        for place in page["layout"]:
+            fields = set()
+            for query in place["widget"]["queries"]:
+                named = {field["name"] for field in query["query"]["fields"] if "COUNT_IF" not in field["expression"]}
+                assert named <= set(columns[query["query"]["datasetName"]]), place["widget"]["name"]
+                shown[query["query"]["datasetName"]] |= named
+                fields |= named
+            used = set(re.findall(r'"fieldName": "(\w+)"', json.dumps(place["widget"]["spec"])))
+            assert used and used <= fields, place["widget"]["name"]
+    assert all(shown.values())
+
+
+def test_the_dashboard_shows_what_the_tables_hold(spark, first_run):
+    rows = {name: spark.sql(query).collect() for name, query in DATASETS.items()}
+    (total,) = rows["conservation"]
+    assert total.landed == total.counted + total.rejected == sum(row.raw_rows for row in rows["screening"]) == 100_000
+    assert {row.outcome for row in rows["screening"]} == {"counts", "missing_volume"}
+    assert len(rows["candles"]) == len(rows["indicators"]) == 5 * 90 and len(rows["overview"]) == 5
+    assert len({row.pair for row in rows["correlations"]}) == 10 and len(rows["syncs"]) >= 2
+
+
+def test_no_widget_of_the_dashboard_covers_another():
+    for page in DASHBOARD["pages"]:
+        cells = [
+            (x, y)
+            for place in (item["position"] for item in page["layout"])
+            for x in range(place["x"], place["x"] + place["width"])
+            for y in range(place["y"], place["y"] + place["height"])
+        ]
+        assert len(cells) == len(set(cells)) and max(x for x, _ in cells) < 6, page["name"]

@@ -1,0 +1,133 @@
+"""Every command of the README and the docs is run: those in ``sh`` blocks, as they stand there."""
+
+import os
+import re
+import subprocess
+
+import numpy as np
+import pytest
+import talib
+from conftest import PROJECT, empty
+
+from lakehouse import postgres
+from lakehouse import settings as settings_module
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+# What test_end_to_end runs, and `make test`, which is what runs this.
+RUN_ELSEWHERE = {
+    "make run": "first_run",
+    "make test": "pytest",
+    "make test-all": "pytest",
+    ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
+    ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
+    ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
+    ".venv/bin/crypto verify": "test_another_order_in_pieces_ends_in_the_same_tables",
+    ".venv/bin/crypto status": "test_status_tells_rows_and_no_problem",
+    ".venv/bin/python -m benchmarks.indicators": "test_indicators_take_linear_time_and_equal_talib",
+    ".venv/bin/dbt run-operation optimize_tables": "test_maintenance_joins_files_and_changes_no_row",
+    ".venv/bin/dbt build": "test_dbt_build_runs_every_node_and_unit_test",
+    ".venv/bin/dbt show -s daily_metrics": "test_plain_dbt_commands_work_without_a_word_about_settings",
+    ".venv/bin/dbt docs generate": "test_plain_dbt_commands_work_without_a_word_about_settings",
+    ".venv/bin/dbt test --target postgres": "test_plain_dbt_commands_work_without_a_word_about_settings",
+}
+
+
+def blocks(language):
+    """Return (page, block) for each fenced block in the language."""
+    return [
+        (page.name, block)
+        for page in PAGES
+        for block in re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
+    ]
+
+
+def shell(script, home):
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=PROJECT,
+        env=os.environ | empty() | {"CRYPTO_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def commands():
+    plain = [(page, block) for page, block in blocks("sh") if "CRYPTO_HOME=" not in block]
+    lines = [(page, line) for page, block in plain for line in block.splitlines() if line.strip()]
+    return [(page, line) for page, line in lines if line not in RUN_ELSEWHERE]
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_a_command_works_as_it_stands(page, command, first_run, engine_settings):
+    shell(command, engine_settings.home)
+
+
+@pytest.mark.parametrize(("page", "script"), blocks("python"))
+def test_a_script_works_as_it_stands(page, script, first_run, engine_settings, tmp_path):
+    home = tmp_path / ".lakehouse"
+    home.symlink_to(engine_settings.home)
+    done = subprocess.run(
+        [PROJECT / ".venv/bin/python", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(("page", "query"), [block for block in blocks("sql") if "{{" not in block[1]])
+def test_a_query_works_as_it_stands(page, query, first_run, engine_settings):
+    with postgres.connect(engine_settings) as connection:
+        assert connection.execute(query.strip().removesuffix(";")).fetchall()
+
+
+@pytest.mark.long
+def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_path):
+    (block,) = [block for page, block in blocks("sh") if "CRYPTO_HOME=" in block and page == "README.md"]
+    home = tmp_path / "home"
+    shell(re.sub(r"export CRYPTO_HOME=\S+", f"export CRYPTO_HOME='{home}'", block), home)
+    found = settings_module.load(empty() | {"CRYPTO_HOME": str(home)}, PROJECT)
+    with postgres.connect(found) as connection:
+        rows = connection.execute(
+            "select symbol, close, sma_200, ema_26, rsi_14, macd_signal, bars_seen from crypto.trading_indicators "
+            "order by symbol, metric_date"
+        ).fetchall()
+    assert len(rows) == 5 * 400
+    for symbol in {row[0] for row in rows}:
+        of_symbol = np.array([row[1:] for row in rows if row[0] == symbol], dtype=float)
+        close, sma, ema, rsi, signal, _ = of_symbol.T
+        np.testing.assert_allclose(sma, talib.SMA(close, 200), rtol=1e-9)
+        np.testing.assert_allclose(ema, talib.EMA(close, 26), rtol=1e-9)
+        np.testing.assert_allclose(rsi, talib.RSI(close, 14), rtol=1e-9, atol=1e-10)
+        assert np.isnan(signal[:33]).all() and not np.isnan(signal[33:]).any()
+    shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
+
+
+def walked(page, count, home):
+    """Run a page's blocks from the first to the last in a home of their own; return what each said."""
+    found = [block for name, block in blocks("sh") if name == f"{page}.md"]
+    assert len(found) == count
+    assert all(block.startswith(f"export CRYPTO_HOME=.lakehouse-{page}\n") for block in found)
+    return [shell(block.replace(f".lakehouse-{page}", str(home)), home) for block in found]
+
+
+@pytest.mark.long
+def test_the_tour_works_from_its_first_command_to_its_last(tmp_path):
+    home = tmp_path / "tour"
+    said = walked("tour", 7, home)
+    assert "All is well." in said[0] and "missing_volume" in said[1]
+    assert "report.html" in said[2] and "old_value" in said[3] and "withdrawn" in said[4]
+    assert said[5].startswith("postgresql://") and "would be +0 ~0 -0" in said[5]
+    assert not home.exists()
+
+
+@pytest.mark.long
+def test_a_correction_works_as_the_page_says(tmp_path):
+    home = tmp_path / "corrections"
+    said = walked("corrections", 6, home)
+    assert "All is well." in said[0] and re.search(r"BTC\s+\|\s+24 \|\s+122\.528", said[1])
+    assert "withdrawn" in said[2] and "All is well." in said[2]
+    assert "4402300.00000000" in said[3]
+    assert "MERGE" in said[4] and "4,402,300" in said[4] and "44,023" in said[4]
+    assert "Every silver and gold table is equal" in said[5] and not home.exists()

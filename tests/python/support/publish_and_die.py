@@ -1,0 +1,14 @@
+"""Publish rows of mark 1 until killed, for test_publishing_faults.py."""
+
+from databases import Lake, lakes_in_memory
+
+from lakehouse import settings
+
+lake = Lake(settings.load())
+lake.write_both(days=2000, mark=1)
+for source in lake.sources.values():
+    source.id = "of the other process"
+with lakes_in_memory():
+    print("ready", flush=True)
+    lake.publish()
+    print("done", flush=True)

@@ -1,0 +1,197 @@
+"""Alerts: what fails and warns, whose it is, how to look at it; and a receiver that is there, or down."""
+
+import http.server
+import json
+import shutil
+import threading
+
+import pytest
+from conftest import PROJECT, empty
+
+from lakehouse import settings as settings_module
+from lakehouse.errors import CryptoError
+from lakehouse.run import alerts, pipeline
+
+MANIFEST = {
+    "nodes": {
+        "model.crypto.prices": {
+            "name": "prices",
+            "package_name": "crypto",
+            "resource_type": "model",
+            "config": {"group": "market"},
+        },
+        "model.crypto.loose": {"name": "loose", "package_name": "crypto", "resource_type": "model", "config": {}},
+        "test.crypto.prices_ok": {
+            "name": "prices_ok",
+            "package_name": "crypto",
+            "resource_type": "test",
+            "attached_node": "model.crypto.prices",
+            "depends_on": {"nodes": ["model.crypto.prices", "model.crypto.loose"]},
+        },
+        "test.crypto.both_ok": {
+            "name": "both_ok",
+            "package_name": "crypto",
+            "resource_type": "test",
+            "depends_on": {"nodes": ["model.crypto.prices", "model.crypto.loose", "source.crypto.bronze.trades"]},
+        },
+    },
+    "sources": {
+        "source.crypto.bronze.trades": {
+            "package_name": "crypto",
+            "resource_type": "source",
+            "config": {"meta": {"owner": "ingest"}},
+        }
+    },
+    "groups": {"group.crypto.market": {"owner": {"name": "Market data", "email": "market@example.com"}}},
+}
+
+
+def result(name, status, failures=None, message=None):
+    return {"unique_id": name, "status": status, "failures": failures, "message": message}
+
+
+@pytest.fixture
+def target(tmp_path):
+    folder = tmp_path / "dbt" / "target"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
+    results = [
+        result("test.crypto.both_ok", "warn", 1200, "Got 1200 results, configured to warn if != 0"),
+        result("model.crypto.loose", "error", None, "Runtime Error in model loose\n  The table is gone\n  at line 1"),
+        result("test.crypto.prices_ok", "fail", 3, "Got 3 results, configured to fail if != 0"),
+        result("model.crypto.prices", "success", None, "OK"),
+        result("model.crypto.skipped", "skipped", None, None),
+    ]
+    (folder / "run_results.json").write_text(json.dumps({"results": results}))
+    return folder
+
+
+@pytest.fixture
+def receiver():
+    """A receiver of webhooks on this machine, and what it has been sent."""
+    taken = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(500 if self.path.endswith("broken") else 204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/canary", taken
+    server.shutdown()
+    server.server_close()
+
+
+def given(tmp_path, **values):
+    return settings_module.load(empty() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
+
+
+def test_failing_comes_before_warning_each_with_rows_owner_and_where_to_look(target):
+    found = alerts.findings(target, option=" --target postgres")
+    assert [(one.name, one.status, one.rows, one.owner) for one in found] == [
+        ("loose", "error", None, "nobody"),
+        ("prices_ok", "fail", 3, "market@example.com"),
+        ("both_ok", "warn", 1200, "ingest, market@example.com"),
+    ]
+    assert found[0].message == "The table is gone" and found[0].look.endswith("logs/dbt.log")
+    assert found[1].look == ".venv/bin/dbt show --target postgres --select prices_ok"
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "Runtime Error in model x (a.sql)\n  Runtime Error\n    [TABLE_LOST] It is gone.\n  more",
+            "[TABLE_LOST] It is gone.",
+        ),
+        ("Database Error in test y (b.yml)\n  relation does not exist", "relation does not exist"),
+        ("Got 3 results, configured to fail if != 0", "Got 3 results, configured to fail if != 0"),
+        ("Runtime Error", "Runtime Error"),
+        (None, ""),
+    ],
+)
+def test_the_line_that_says_most_is_taken(message, line):
+    assert alerts.first_line(message) == line
+
+
+def test_the_message_tells_people_and_programs(target):
+    summary = {"ok": False, "seconds": 61.2, "cost": 0.05, "budget": 0.01, "over_budget": True}
+    alert = alerts.message(summary, alerts.findings(target))
+    assert alert["text"].splitlines()[:4] == [
+        "Crypto lakehouse: the run failed in 61 s, with 2 failing and 1 warning.",
+        "It cost $0.0500, more than its budget of $0.01.",
+        "- error model loose (owner: nobody): The table is gone",
+        f"  look: {target.parent}/logs/dbt.log",
+    ]
+    assert "- warn test both_ok, 1,200 rows (owner: ingest, market@example.com)" in alert["text"]
+    assert [one["name"] for one in alert["failing"]] == ["loose", "prices_ok"]
+    assert [one["rows"] for one in alert["warning"]] == [1200]
+
+
+def test_an_alert_is_posted_as_json(tmp_path, receiver, target):
+    address, taken = receiver
+    said = []
+    alert = alerts.message({"ok": False, "seconds": 1.0}, alerts.findings(target))
+    assert alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=address), alert, said.append)
+    assert taken == [json.loads(json.dumps(alert))] and said == ["An alert was sent to the webhook."]
+
+
+def test_without_a_webhook_nothing_is_sent_or_said(tmp_path):
+    said = []
+    assert not alerts.send(given(tmp_path), {}, said.append) and said == []
+
+
+def test_a_receiver_that_is_down_or_broken_is_one_sentence_without_its_address(tmp_path, receiver):
+    address, _ = receiver
+    for url, why in ((f"{address}/broken", "it answered 500"), ("http://127.0.0.1:9/canary", "refused"),
+                     ("http://no.such.host.invalid/canary", "")):  # fmt: skip
+        said = []
+        assert not alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=url), {"text": "x"}, said.append)
+        (sentence,) = said
+        assert why in sentence and "CRYPTO_WEBHOOK_URL" in sentence and "canary" not in sentence
+
+
+def test_a_run_that_cannot_start_alerts_and_still_fails(tmp_path, receiver, monkeypatch):
+    address, taken = receiver
+
+    def broken(*_):
+        raise CryptoError("Postgres does not answer.")
+
+    monkeypatch.setattr(runs, "_run", broken)
+    for url in (address, "http://127.0.0.1:9/"):
+        with pytest.raises(CryptoError, match="does not answer"):
+            pipeline.run(given(tmp_path, CRYPTO_WEBHOOK_URL=url), as_json=True)
+    (alert,) = taken
+    assert not alert["ok"] and "Postgres does not answer." in alert["text"]
+
+
+def test_the_way_to_look_at_the_rows_works(user, first_run, engine_settings, tmp_path):
+    target = tmp_path / "target"
+    target.mkdir()
+    source = pipeline.target_folder(engine_settings, "local")
+    shutil.copy(source / "manifest.json", target)
+    told = json.loads((source / "run_results.json").read_text())
+    (test,) = [one for one in told["results"] if "assert_every_raw_row_counts_or_has_a_reason" in one["unique_id"]]
+    test |= {"status": "warn", "failures": 2}
+    (target / "run_results.json").write_text(json.dumps(told))
+    (found,) = alerts.findings(target)
+    assert found.rows == 2
+    user(*found.look.replace(".venv/bin/", "").split())
+
+
+@pytest.mark.long
+def test_a_run_over_budget_fails_if_so_set_and_alerts(user, first_run, receiver):
+    address, taken = receiver
+    values = {"CRYPTO_RUN_BUDGET": "0.000001", "CRYPTO_OVER_BUDGET": "fail", "CRYPTO_WEBHOOK_URL": address}
+    said = user("crypto", "run", fails=True, **values)
+    assert "more than its budget" in said and "canary" not in said
+    (alert,) = taken
+    assert alert["over_budget"] and not alert["ok"] and alert["failing"] == []
+    values |= {"CRYPTO_OVER_BUDGET": "warn", "CRYPTO_WEBHOOK_URL": "http://127.0.0.1:9/canary"}
+    said = user("crypto", "run", **values)
+    assert "All is well." in said and "could not be sent" in said and "canary" not in said
