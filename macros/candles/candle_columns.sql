@@ -1,21 +1,25 @@
 {#-
-    The columns of every candle, in their order and types; a touched window without trades is a tombstone.
-    The revision is what the table read from has taken in.
+    The columns of every candle, in order and with their types.
+
+    windows            CTE of aggregated windows
+    key                the key columns, separated by commas
+    upstream           the relation that the windows were computed from; its newest revision becomes the candle's
+    changed_windows    CTE of the windows to return, in an incremental run; one without trades becomes a tombstone
 -#}
-{% macro candle_columns(windows, key, upstream, touched=none) %}
+{% macro candle_columns(windows, key, upstream, changed_windows=none) %}
     select
         {{ key }},
         open, high, low, close,
         cast(volume as decimal(28, 8)) as volume,
         cast(buy_volume as decimal(28, 8)) as buy_volume,
-        -- A difference of wider decimals would lose its last digit.
+        -- The casts come first, because a difference of wider decimals would lose its last digit.
         cast(cast(volume as decimal(28, 8)) - cast(buy_volume as decimal(28, 8)) as decimal(28, 8)) as sell_volume,
         cast(quote_volume as decimal(38, 16)) as quote_volume,
         cast(quote_volume as double) / cast(volume as double) as vwap,
         trade_count,
         first_trade_at, last_trade_at,
-        taken.revision,
+        newest.revision,
         trade_count is null as is_deleted
-    from {{ touched ~ ' left join ' ~ windows ~ ' using (' ~ key ~ ')' if touched else windows }}
-    cross join (select max(revision) as revision from {{ upstream }}) as taken
+    from {{ changed_windows ~ ' left join ' ~ windows ~ ' using (' ~ key ~ ')' if changed_windows else windows }}
+    cross join (select max(revision) as revision from {{ upstream }}) as newest
 {% endmacro %}

@@ -1,16 +1,16 @@
 {#-
-    Coarser candles from finer ones, equal to those computed from trades: the windows that trades have
-    touched since the table's last run, each computed whole, and a tombstone for each that has emptied.
-    The first run takes all windows.
+    Candles computed from finer ones, equal to those computed from trades. An incremental run returns each window in
+    which a trade was added, removed or changed since the last run, computed from all its finer candles, and a tombstone
+    (is_deleted) for each of them that has no trade left. The first run returns all windows.
 
-    finer       the relation of finer candles, whose windows lie whole within the coarser ones
+    finer       the relation of finer candles, whose windows divide the coarser ones exactly
     interval    '1 hour', '1 day' ... (see window_start)
 
-    The revision written is the finer table's, not the trades': should that one be behind, as after a build of
-    a part of the project, the same windows are looked at again when it has caught up.
+    The revision written is that of the finer candles, not of the trades: if those are behind, as after a build of only
+    a part of the project, the next run computes the same windows again.
 -#}
 {% macro candles_from_candles(finer, interval) %}
-    {%- set taken = taken_in('revision') %}
+    {%- set last_revision = high_water_mark('revision') %}
     with finer_candles as (
         select
             symbol,
@@ -18,12 +18,12 @@
             window_start as finer_start,
             open, high, low, close, volume, buy_volume, quote_volume, trade_count, first_trade_at, last_trade_at
         from {{ finer }}
-        where {{ in_touched_spans('window_start', interval, taken) }}
+        where {{ in_changed_time_spans('window_start', interval, last_revision) }}
     ),
 
-    {% if taken > 0 -%}
-    touched as (
-        {{ touched_windows(interval, taken) }}
+    {% if last_revision > 0 -%}
+    changed_windows as (
+        {{ changed_windows(interval, last_revision) }}
     ),
 
     {% endif -%}
@@ -36,12 +36,13 @@
             sum(trade_count) as trade_count,
             min(first_trade_at) as first_trade_at, max(last_trade_at) as last_trade_at
         from finer_candles
-        {%- if taken > 0 %}
-        left semi join touched
-            on finer_candles.symbol = touched.symbol and finer_candles.window_start = touched.window_start
+        {%- if last_revision > 0 %}
+        left semi join changed_windows
+            on finer_candles.symbol = changed_windows.symbol
+            and finer_candles.window_start = changed_windows.window_start
         {%- endif %}
         group by finer_candles.symbol, finer_candles.window_start
     )
 
-    {{ candle_columns('windows', 'symbol, window_start', finer, 'touched' if taken > 0) }}
+    {{ candle_columns('windows', 'symbol, window_start', finer, 'changed_windows' if last_revision > 0) }}
 {% endmacro %}

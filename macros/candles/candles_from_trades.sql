@@ -1,20 +1,20 @@
 {#-
-    Candles straight from trades: exactly the windows that trades have touched since the table's last run,
-    each computed whole, and a tombstone (is_deleted) for each of them that has no trade any more.
-    The first run takes all windows.
+    Candles computed from trades. An incremental run returns each window in which a trade was added, removed or changed
+    since the last run, computed from all its trades, and a tombstone (is_deleted) for each of them that has no trade
+    left. The first run returns all windows.
 
     interval    '1 minute', '5 minute', '1 hour', '1 day' ... (see window_start)
-    keys        what a candle is per, besides its window
+    keys        what a candle belongs to, such as a symbol and exchange
 
-    Only trades at the first or last instant of a window can open or close it; looking for the smallest
-    trade_id among those alone keeps the large aggregation a hash aggregation.
+    The first and last trade of a window are sought only among those at its first and last instant: sorting all trades
+    by (traded_at, trade_id) would rule out a hash aggregation.
 -#}
 {% macro candles_from_trades(interval, keys=['symbol']) %}
-    {%- set taken = taken_in('revision') -%}
+    {%- set last_revision = high_water_mark('revision') -%}
     {%- set key = keys | join(', ') ~ ', window_start' %}
-    with {% if taken > 0 -%}
-    touched as (
-        {{ touched_windows(interval, taken, keys) }}
+    with {% if last_revision > 0 -%}
+    changed_windows as (
+        {{ changed_windows(interval, last_revision, keys) }}
     ),
 
     {% endif -%}
@@ -24,15 +24,15 @@
             {{ window_start('traded_at', interval) }} as window_start,
             trade_id, traded_at, trade_type, price, volume, quote_volume
         from {{ ref('trades') }}
-        where {{ in_touched_spans('traded_at', interval, taken) }}
+        where {{ in_changed_time_spans('traded_at', interval, last_revision) }}
     ),
 
-    touched_trades as (
+    trades_in_windows as (
         select trades.* from trades
-        {%- if taken > 0 %}
-        left semi join touched on
-            {%- for column in keys %} trades.{{ column }} = touched.{{ column }} and{% endfor %}
-            trades.window_start = touched.window_start
+        {%- if last_revision > 0 %}
+        left semi join changed_windows on
+            {%- for column in keys %} trades.{{ column }} = changed_windows.{{ column }} and{% endfor %}
+            trades.window_start = changed_windows.window_start
         {%- endif %}
     ),
 
@@ -45,7 +45,7 @@
             sum(quote_volume) as quote_volume,
             count(*) as trade_count,
             min(traded_at) as first_trade_at, max(traded_at) as last_trade_at
-        from touched_trades
+        from trades_in_windows
         group by {{ key }}
     ),
 
@@ -55,10 +55,10 @@
             min_by(price, struct(traded_at, trade_id)) as open,
             max_by(price, struct(traded_at, trade_id)) as close
         from windows
-        inner join touched_trades on
-            {%- for column in keys %} windows.{{ column }} = touched_trades.{{ column }} and{% endfor %}
-            windows.window_start = touched_trades.window_start
-            and touched_trades.traded_at in (windows.first_trade_at, windows.last_trade_at)
+        inner join trades_in_windows on
+            {%- for column in keys %} windows.{{ column }} = trades_in_windows.{{ column }} and{% endfor %}
+            windows.window_start = trades_in_windows.window_start
+            and trades_in_windows.traded_at in (windows.first_trade_at, windows.last_trade_at)
         group by {% for column in keys %}windows.{{ column }}, {% endfor %}windows.window_start
     ),
 
@@ -66,5 +66,5 @@
         select * from windows left join edges using ({{ key }})
     )
 
-    {{ candle_columns('candles', key, ref('screened_trades'), 'touched' if taken > 0) }}
+    {{ candle_columns('candles', key, ref('screened_trades'), 'changed_windows' if last_revision > 0) }}
 {% endmacro %}

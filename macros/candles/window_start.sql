@@ -1,5 +1,5 @@
 {#-
-    The left edge of the window that holds a time: UTC, half-open, counted from 1970-01-01 00:00.
+    The start of the half-open window that contains a time, UTC; windows are counted from 1970-01-01 00:00.
     interval: '<n> minute', '<n> hour' or '<n> day'; n may be left out.
 -#}
 {% macro window_start(column, interval) -%}

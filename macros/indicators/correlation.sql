@@ -1,9 +1,9 @@
 {#
-    Pearson's correlation of the last `bars` pairs: covariance / root of the product of the variances, kept within -1
-    and 1 against rounding. Spark's corr() divides by zero, which is an error, where a side is flat.
+    Pearson's correlation of the last `bars` pairs: covariance / square root of the product of the variances, limited to
+    -1 to 1 against rounding. Spark's corr() would fail with a division by zero where one side is flat.
     Source: the definition; numpy corrcoef. First bar: `bars`.
-    Zero is a value like others; a side that is flat over the window gives null; a null on either side gives null for
-    `bars` bars; a gap is not seen; a single row gives null.
+    Zero: a value like any other. Flat: null if one side is flat over the window. Null: a null on either side gives null
+    for `bars` bars. Gap: not detected, rows are counted. Single row: null.
 #}
 {% macro correlation(left, right, bars, partition='symbol_a, symbol_b', bar='bars_seen') -%}
     {%- set pairs = left ~ ' + ' ~ right -%}

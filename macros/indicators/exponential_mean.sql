@@ -1,13 +1,13 @@
 {#
-    The recursion y = alpha * x + (1 - alpha) * previous y, seeded with the mean of the first `bars` values, as a
-    closed form: y(i) = q^i * sum of x(j) * weight(j) up to i, where q = 1 - alpha and weight(j) = alpha * q^-j.
-    Weights grow without end, so the series is cut in blocks: short enough that weights stay below 1e280 (-ln(q) is at
-    most alpha / q), long enough that what lies three blocks back has faded below 1e-200. A block starts from what the
-    two before it carry over. Lengths come in few steps, so that different means share blocks and Spark's sorting.
-    Source: the sum of a geometric series, written out; TA-Lib's recursion gives the same.
+    The recursion y = alpha * x + (1 - alpha) * previous y, seeded with the mean of the first `bars` values, in closed
+    form: y(i) = q^i * sum of x(j) * weight(j) up to i, where q = 1 - alpha and weight(j) = alpha * q^-j.
+    Weights grow without bound, so the series is cut into blocks: short enough for weights below 1e280 (-ln(q) is at
+    most alpha / q), long enough that what lies three blocks back has faded below 1e-200. A block therefore starts from
+    what the two before it carry over. There are few different lengths, so that several means share blocks and one sort.
+    Source: the sum of a geometric series; TA-Lib's recursion gives the same values. First bar: first + bars - 1.
+    Zero: a value like any other. Flat: that value. Null: null from then on, as in the recursion. Gap: not detected,
+    rows are counted. Single row: null, unless bars = 1.
     `first` is the bar at which `column` has its first value; `bar` numbers the bars from 1.
-    First bar: first + bars - 1. Zero is a value like others; flat gives that value; null gives null ever after, as
-    the recursion would; a gap is not seen, bars are counted; a single row gives null, unless bars = 1.
 #}
 {% macro exponential_mean(column, alpha, bars, first=1, partition='symbol', bar='bars_seen') -%}
     {%- if bars == 1 -%} {{ column }}

@@ -1,9 +1,8 @@
 {#
-    Moving average convergence divergence: the fast EMA less the slow one. Its signal line is `ema(macd, 9, first=26)`
-    in the next CTE, since a window function cannot read another.
-    Source: Gerald Appel. First bar: slow, and slow + 8 for the signal. TA-Lib starts both EMAs at the slow one's seed,
-    so its early values differ; the difference fades.
-    Zero, null, gap and a single row: as in ema; flat gives 0.
+    Moving average convergence divergence: the fast EMA minus the slow one. The signal line, `ema(macd, 9, first=26)`,
+    has to be in a later CTE, since a window function cannot read another; the histogram is the macd minus its signal.
+    Source: Gerald Appel. First bar: `slow`; of the signal line slow + 8.
+    Zero, null, gap and single row: as in ema. Flat: 0.
 #}
 {% macro macd(column, fast=12, slow=26, partition='symbol', bar='bars_seen') -%}
     (

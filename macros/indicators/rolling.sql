@@ -1,8 +1,8 @@
 {#
-    An aggregate over the last `bars` bars, this one included.
+    An aggregate over the last `bars` bars, the current one included.
     Source: the definition. First bar: `bars`.
-    Zero and flat are what the aggregate makes of them; null gives null for `bars` bars; a gap is not seen: it counts
-    bars, not time; a single row gives null, unless bars = 1.
+    Zero, flat: up to the aggregate. Null: null for `bars` bars. Gap: not detected, rows are counted.
+    Single row: null, unless bars = 1.
 #}
 {% macro rolling(aggregate, column, bars, partition='symbol', bar='bars_seen') -%}
     {%- set window -%}

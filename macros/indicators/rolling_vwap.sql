@@ -1,9 +1,9 @@
 {#
-    Volume-weighted average price of the last `bars` bars: sum(quote_volume) / sum(volume), the sums exact decimals,
+    Volume-weighted average price of the last `bars` bars: sum(quote_volume) / sum(volume). The sums are exact decimals,
     each rounded to double only for the division.
     Source: the definition. First bar: `bars`.
-    Zero volume in a bar adds nothing, in the whole window it gives null; flat gives that price; null gives null for
-    `bars` bars; a gap is not seen; a single row gives null.
+    Zero: a bar without volume adds nothing; null if no bar has volume. Flat: that price. Null: null for `bars` bars.
+    Gap: not detected, rows are counted. Single row: null.
 #}
 {% macro rolling_vwap(quote_volume, volume, bars, partition='symbol', bar='bars_seen') -%}
     (

@@ -1,8 +1,8 @@
 {#
     Simple moving average: the mean of the last `bars` values.
     Source: TA-Lib SMA. First bar: `bars`.
-    Zero is a value like others; flat gives that value; null gives null for `bars` bars;
-    a gap is not seen, bars are counted; a single row gives null.
+    Zero: a value like any other. Flat: that value. Null: null for `bars` bars. Gap: not detected, rows are counted.
+    Single row: null.
 #}
 {% macro sma(column, bars, partition='symbol', bar='bars_seen') -%}
     {{ rolling('avg(' ~ column ~ ')', column, bars, partition, bar) }}

@@ -1,10 +1,10 @@
 {#-
-    What a table's definition says beside its columns: keys, format, place, order on disk, tags. These differ by
+    The parts of a table's definition beside its columns: keys, format, location, order on disk and tags. They differ by
     target; no value that a query computes depends on them.
 
     unique_key             on Databricks also the informational primary key
     constraints            of a model's yml: informational foreign keys, on Databricks
-    liquid_clustered_by    columns by which Databricks keeps a large table clustered
+    liquid_clustered_by    columns by which Databricks clusters a large table
     databricks_tags        tags in Unity Catalog
 -#}
 {% macro table_keys(relation) -%}

@@ -1,7 +1,7 @@
 {#-
-    On Databricks a layer's tables lie in the bucket of the layer, where the environment names it: bronze in
-    RAW_BUCKET, silver and snapshots in PROCESSED_BUCKET, gold and sync in ANALYTICS_BUCKET. A schema that exists,
-    made by the bundle for example, stays where it is.
+    On Databricks, creates the schema of a layer in the layer's bucket, if the environment names one: bronze in
+    RAW_BUCKET, silver and snapshots in PROCESSED_BUCKET, gold and sync in ANALYTICS_BUCKET. A schema that exists
+    already, for example from the bundle, stays where it is.
 -#}
 {% macro databricks__create_schema(relation) -%}
     {%- set layer = relation.schema | replace(var('schema_prefix'), '', 1) -%}
@@ -15,7 +15,7 @@
 {% endmacro %}
 
 
-{#- The bucket of a layer; empty if the environment names none. -#}
+{#- The name of a layer's bucket; empty if the environment does not name one. -#}
 {% macro layer_bucket(layer) -%}
     {%- set names = {
         'bronze': 'RAW_BUCKET',

@@ -1,4 +1,4 @@
-{#- Let dashboards read a view in Postgres, where the database has their role. -#}
+{#- Lets dashboards read a view in Postgres, if the database has their role. -#}
 {% macro grant_to_readers() %}
 do $grant$
 begin

@@ -1,6 +1,6 @@
 {#-
-    A text without white space at its ends (ASCII: space, tab, line ends, vertical tab, form feed); null if blank.
-    Nearly all texts need none of it, and a look at their ends costs a tenth of the trimming.
+    Text without white space at either end (ASCII: space, tab, line ends, vertical tab, form feed); null if blank.
+    Few texts need trimming, and looking at their first and last character costs a tenth of it.
 -#}
 {% macro trimmed(column) -%}
     {%- set trimmed -%} btrim({{ column }}, ' \t\n\r\u000b\u000c') {%- endset -%}

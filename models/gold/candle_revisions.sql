@@ -2,34 +2,34 @@
 {{
     config(
         unique_key=['symbol', 'window_start', 'column_name', 'candle_version'],
-        returns='changes',
+        meta={'returns': 'changes'},
         full_refresh=false,
         on_schema_change='fail',
-        post_hook="{{ remember_seen_version(this, ref('candles_1d')) }}",
+        post_hook="{{ record_processed_version(this, ref('candles_1d')) }}",
     )
 }}
 
-{% set values = [
+{% set columns = [
     'open', 'high', 'low', 'close', 'volume', 'buy_volume', 'sell_volume', 'quote_volume', 'vwap',
     'trade_count', 'first_trade_at', 'last_trade_at',
 ] -%}
 
 with changes as (
-    {{ unseen_changes(this, ref('candles_1d')) }}
+    {{ unprocessed_changes(this, ref('candles_1d')) }}
 ),
 
 newest_batch as (
     select max(batch_id) as batch_id from {{ ref('screened_trades') }}
 ),
 
--- One row per column: the candle before and after the commit side by side.
-listed as (
+-- One row per column of a candle before or after a commit.
+unpivoted as (
     select
         symbol, window_start, _commit_version, _commit_timestamp, _change_type,
         stack(
-            {{ values | length }}
-            {%- for value in values %},
-            '{{ value }}', cast({{ value }} as string)
+            {{ columns | length }}
+            {%- for column in columns %},
+            '{{ column }}', cast({{ column }} as string)
             {%- endfor %}
         ) as (column_name, value)
     from changes
@@ -43,7 +43,7 @@ paired as (
         max(case when _change_type = 'update_postimage' then value end) as new_value,
         max(_commit_timestamp) as revised_at,
         _commit_version as candle_version
-    from listed
+    from unpivoted
     group by symbol, window_start, column_name, _commit_version
 ),
 

@@ -20,7 +20,7 @@ symbols as (
 
 ),
 
--- The last day is the market's, not the symbol's own: one that no longer trades stays flat, it does not vanish.
+-- All symbols end on the market's last day: one that no longer trades stays flat instead of disappearing.
 spans as (
 
     select symbol, min(metric_date) as first_day, max(max(metric_date)) over () as last_day
@@ -39,10 +39,9 @@ calendar as (
 days as (
 
     select
-        calendar.symbol,
-        calendar.metric_date,
-        calendar.last_day,
-        candles.* except (symbol, metric_date),
+        calendar.symbol, calendar.metric_date, calendar.last_day,
+        candles.open, candles.high, candles.low, candles.volume, candles.buy_volume, candles.sell_volume,
+        candles.quote_volume, candles.vwap, candles.trade_count, candles.first_trade_at, candles.last_trade_at,
         last_value(candles.close) ignore nulls over (
             partition by calendar.symbol order by calendar.metric_date
         ) as last_close

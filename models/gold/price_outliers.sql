@@ -17,8 +17,8 @@ trades as (
 
 ),
 
--- The day itself is left out, so that an outlier cannot move its own yardstick.
-yardsticks as (
+-- The median leaves out the day itself, so that an outlier does not shift the value it is compared with.
+medians as (
 
     select
         *,
@@ -33,11 +33,11 @@ yardsticks as (
 
 ),
 
--- Few days have an outlier, so few trades need to be read.
+-- Few days have an outlier, so few trades have to be read.
 suspect_days as (
 
     select symbol, metric_date, median_7d
-    from yardsticks
+    from medians
     where high > 3 * median_7d or low < median_7d / 3
 
 ),

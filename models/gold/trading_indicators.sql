@@ -52,7 +52,7 @@ averages as (
 
 ),
 
--- The signal line is an average of macd, and a window function cannot read another.
+-- The signal line is an average of macd, and a window function cannot contain another one.
 signals as (
 
     select *, {{ ema('macd', 9, first=26) }} as macd_signal

@@ -1,6 +1,6 @@
 {#-
-    One row if a whole is not the sum of its parts: by default in rows, else in `measure`, an aggregate such as
-    sum(volume). Where the whole has nothing, null, the parts must have nothing too.
+    One row if the amount in the model is not the sum of the amounts in its parts. An amount is the number of rows, or
+    `measure`, an aggregate such as sum(volume); a null amount counts as 0.
 -#}
 {% test conservation(model, parts, measure='count(*)') %}
 

@@ -1,4 +1,4 @@
-{#- Rows that one of two relations has and the other has not, or has less often, in the columns compared. -#}
+{#- Rows that one of two relations lacks or has less often than the other, in the columns compared. -#}
 {% test equal_relations(model, compare_to, columns) %}
 
 {%- set listed = columns | join(', ') %}

@@ -1,6 +1,6 @@
 {#-
-    Rows whose value lies outside [min_value, max_value], or on an edge where `inclusive` is false.
-    A null is outside unless `allow_null`; a NaN always is.
+    Rows whose value is outside [min_value, max_value], or equal to a limit if `inclusive` is false.
+    A null counts as outside unless `allow_null` is true; a NaN always does.
 -#}
 {% test in_range(model, column_name, min_value=none, max_value=none, inclusive=true, allow_null=false) %}
 

@@ -1,4 +1,4 @@
-{#- Rows after which the next one of the same partition is not the next day; a day twice or null is found too. -#}
+{#- Rows whose next row in the same partition is not one day later; this includes repeated days and null days. -#}
 {% test no_gaps(model, column_name, partition_by) %}
 
 with days as (

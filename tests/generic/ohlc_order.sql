@@ -1,4 +1,4 @@
-{#- Candles whose prices are not positive and in order: low, then open and close, then high. A null is found too. -#}
+{#- Candles that break 0 < low <= open <= high or low <= close <= high; a null price breaks it too. -#}
 {% test ohlc_order(model) %}
 
 select open, high, low, close

@@ -1,6 +1,6 @@
 {#-
-    Parity, in Postgres: of the sync's log, a row for each published table whose row count or checksum is not that of
-    its last sync, which was the lake's; one row if nothing was ever published.
+    In Postgres, on the log of the sync: a row for each published table whose row count or checksum differs from those
+    of its last sync, when they were equal to the lake's; one row if nothing was ever published.
 -#}
 {% test published_as_recorded(model) %}
 
@@ -16,7 +16,8 @@ recorded as (
 
 compared as (
 
-    select recorded.table_name, recorded.rows_total, found.row_count, recorded.checksum, found.checksum as found_checksum
+    select
+        recorded.table_name, recorded.rows_total, found.row_count, recorded.checksum, found.checksum as found_checksum
     from recorded
     cross join lateral crypto.fingerprint(format('crypto.%I', recorded.table_name)::regclass) as found
 

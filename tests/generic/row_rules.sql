@@ -1,6 +1,6 @@
 {#-
-    Rules that every row keeps, all in one scan: a name and a condition each. One row per broken rule, with its name
-    and the number of rows that break it. A condition that is null is broken.
+    Checks named conditions on every row, all in one scan. One row per rule that is broken, with its name and the number
+    of rows that break it. A condition that is null counts as broken.
 -#}
 {% test row_rules(model, rules) %}
 

@@ -1,4 +1,4 @@
-{#- Of the sync's log, in Postgres: a row for each published table whose last sync is more than `hours` ago. -#}
+{#- In Postgres, on the log of the sync: a row for each published table last synced more than `hours` ago. -#}
 {% test synced_lately(model, hours) %}
 
 select table_name, max(finished_at) as finished_at

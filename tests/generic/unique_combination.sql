@@ -1,4 +1,4 @@
-{#- Rows whose key, a list of columns, occurs more than once. A null in a key counts as a value. -#}
+{#- Keys, given as a list of columns, that occur more than once. A null in a key counts as a value. -#}
 {% test unique_combination(model, columns) %}
 
 select

@@ -1,5 +1,5 @@
--- From one day to the next an exponential mean moves by alpha of its distance to the new value, wherever blocks join.
--- Doubles round by the largest number at hand: after a crash that is the mean before, not the close.
+-- From one day to the next, an exponential mean moves by alpha times its distance to the new value, also where blocks
+-- of exponential_mean meet. Rounding errors scale with the largest number: after a crash, that is the previous mean.
 {% set averages = {'ema_12': ('close', 12), 'ema_26': ('close', 26), 'macd_signal': ('macd', 9)} %}
 
 with days as (

@@ -1,4 +1,4 @@
--- And no row is there without its two returns.
+-- The reverse holds too: every correlation row belongs to two returns.
 with pairs as (
     select side_a.symbol as symbol_a, side_b.symbol as symbol_b, side_a.metric_date
     from {{ ref('daily_metrics') }} as side_a

@@ -1,4 +1,4 @@
--- Row conservation: bronze.trades = silver.trades + silver.rejected_trades, row by row and none twice.
+-- Row conservation: rows of bronze.trades = rows of silver.trades + rows of silver.rejected_trades.
 with raw_rows as (
     select source_file, source_row from {{ source('bronze', 'trades') }}
 ),

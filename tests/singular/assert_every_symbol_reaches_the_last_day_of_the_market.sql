@@ -1,4 +1,4 @@
--- A symbol that no longer trades is carried to the day the market has reached; that day alone is not complete.
+-- A symbol that no longer trades continues to the market's last day, and only that day is not complete.
 with days as (
     select
         symbol, metric_date, is_complete,

@@ -1,5 +1,5 @@
--- Five bars worked by hand, with periods short enough for it. A simple mean in Wilder's place, a wrong seed or a late
--- first bar fails here; the row found names the indicators that differ.
+-- Five bars computed by hand, with periods short enough for that. A simple mean in place of Wilder's, a wrong seed or a
+-- late first bar fails here; a returned row names the indicators that differ.
 {% set names = ['sma_3', 'ema_3', 'wilder_2', 'rsi_2', 'macd_2_3', 'signal_2', 'bollinger_3', 'true_range', 'atr_2',
     'vwap_2', 'volatility_2', 'drawdown'] %}
 
@@ -15,8 +15,8 @@ with given as (
     ) as given (symbol, bars_seen, high, low, close, volume, quote_volume)
 ),
 
-wanted as (
-    select wanted.*
+expected as (
+    select expected.*
     from (
         values
         (1, null, null, null, null, null, null, null, 2, null, null, null, 0),
@@ -24,7 +24,7 @@ wanted as (
         (3, 2, 2, 9 / 4d, 100, 1 / 2d, null, 2 + 2 * sqrt(2 / 3d), 2, 7 / 4d, 3, ln(4 / 3d), 0),
         (4, 7 / 3d, 2, 17 / 8d, 50, 1 / 6d, 1 / 3d, 7 / 3d + 2 * sqrt(2 / 9d), 1, 11 / 8d, 3, ln(9 / 4d), -1 / 3d),
         (5, 3, 3, 49 / 16d, 250 / 3d, 7 / 18d, 10 / 27d, 3 + 2 * sqrt(2 / 3d), 2, 27 / 16d, null, ln(3d), 0)
-    ) as wanted (bars_seen, {{ names | join(', ') }})
+    ) as expected (bars_seen, {{ names | join(', ') }})
 ),
 
 changes as (
@@ -59,20 +59,20 @@ found as (
 
 compared as (
     select
-        wanted.bars_seen,
+        expected.bars_seen,
         concat_ws(
             ', '
             {%- for name in names %},
             case
                 when
-                    not coalesce(abs(found.{{ name }} - wanted.{{ name }}) < 1e-12, false)
-                    and coalesce(found.{{ name }}, wanted.{{ name }}) is not null
+                    not coalesce(abs(found.{{ name }} - expected.{{ name }}) < 1e-12, false)
+                    and coalesce(found.{{ name }}, expected.{{ name }}) is not null
                     then '{{ name }}'
             end
             {%- endfor %}
         ) as different
-    from wanted
-    left join found on wanted.bars_seen = found.bars_seen
+    from expected
+    left join found on expected.bars_seen = found.bars_seen
 )
 
 select * from compared

@@ -1,12 +1,5 @@
 -- Grain: one row per symbol and minute with trades.
-{{
-    config(
-        unique_key=['symbol', 'window_start'],
-        returns='changes',
-        lineage_columns=['revision'],
-        liquid_clustered_by=['symbol', 'window_start'],
-    )
-}}
+{{ config(liquid_clustered_by=['symbol', 'window_start']) }}
 
 with candles as (
     {{ candles_from_trades('1 minute') }}

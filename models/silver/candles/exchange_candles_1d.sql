@@ -1,11 +1,5 @@
 -- Grain: one row per symbol, exchange and day with trades.
-{{
-    config(
-        unique_key=['symbol', 'exchange', 'window_start'],
-        returns='changes',
-        lineage_columns=['revision'],
-    )
-}}
+{{ config(unique_key=['symbol', 'exchange', 'window_start']) }}
 
 with candles as (
     {{ candles_from_trades('1 day', keys=['symbol', 'exchange']) }}

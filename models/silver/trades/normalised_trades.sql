@@ -23,7 +23,7 @@ withdrawn_files as (
     from {{ source('bronze', 'withdrawn_files') }}
 ),
 
--- try_cast turns what is not finite or too large into null.
+-- try_cast gives null for a number that is not finite or too large.
 normalised as (
     select
         {{ trimmed('trades.trade_id') }} as trade_id,
@@ -32,7 +32,7 @@ normalised as (
         upper({{ trimmed('trades.trade_type') }}) as trade_type,
         try_cast(trades.price as decimal(18, 8)) as price,
         try_cast(trades.volume as decimal(18, 8)) as volume,
-        -- A time that can't be is no time: it would make every look for times read everything.
+        -- Impossible timestamps become null; one of them would defeat file skipping.
         case
             when
                 trades.timestamp between
@@ -53,7 +53,9 @@ normalised as (
 
 screened as (
     select
-        * except (withdrawn_file),
+        trade_id, symbol, exchange, trade_type, price, volume, traded_at, user_id,
+        raw_trade_id, raw_symbol, raw_price, raw_volume, raw_trade_type, raw_exchange, raw_timestamp, raw_user_id,
+        source_file, source_row, file_modified_at, ingestion_timestamp, batch_id,
         {{ trade_key('trade_id') }} as trade_key,
         case
             when withdrawn_file is not null then 'withdrawn'

@@ -1,16 +1,17 @@
 -- Grain: one row per row of bronze.trades.
 {{ config(
-    unique_key=['source_file', 'source_row'], returns='changes', lineage_columns=['revision'],
+    unique_key=['source_file', 'source_row'],
+    meta={'returns': 'changes', 'lineage_columns': ['revision']},
     liquid_clustered_by=['traded_at'],
     tblproperties={'delta.dataSkippingStatsColumns': 'source_file,source_row,traded_at,batch_id,revision'},
 ) }}
 
-{% set taken = taken_in('batch_id') -%}
-{% set touched = in_touched_files('trades', this, taken) -%}
+{% set last_batch = high_water_mark('batch_id') -%}
+{% set rescreen_filter = in_files_to_rescreen('trades', this, last_batch) -%}
 
 with trades as (
     select
-        trade_id, symbol, exchange, trade_type, price, volume, traded_at, user_id, reason, trade_key,
+        trade_id, symbol, exchange, trade_type, price, volume, traded_at, user_id, reason as row_reason, trade_key,
         raw_trade_id, raw_symbol, raw_price, raw_volume, raw_trade_type, raw_exchange, raw_timestamp, raw_user_id,
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id
     from {{ ref('normalised_trades') }}
@@ -19,39 +20,39 @@ with trades as (
 new_trades as (
     select *, 'new' as earlier_reason
     from trades
-    where batch_id > {{ taken }}
+    where batch_id > {{ last_batch }}
 ),
 
-new_keys as (
-    {{ new_keys(taken) }}
+new_trade_keys as (
+    {{ new_trade_keys(last_batch) }}
 ),
 
-{% if touched -%}
-touched_before as (
-    {{ touched_rows(this, taken) }}
+{% if rescreen_filter -%}
+rows_to_rescreen as (
+    {{ rows_to_rescreen(this, last_batch) }}
 ),
 
-touched_trades as (
-    select trades.*, touched_before.earlier_reason
+trades_to_rescreen as (
+    select trades.*, rows_to_rescreen.earlier_reason
     from trades
-    inner join touched_before
-        on trades.source_file = touched_before.source_file and trades.source_row = touched_before.source_row
-    where {{ touched }}
+    inner join rows_to_rescreen
+        on trades.source_file = rows_to_rescreen.source_file and trades.source_row = rows_to_rescreen.source_row
+    where {{ rescreen_filter }}
 ),
 
 {% endif -%}
 candidates as (
     select new_trades.* from new_trades
-    {{- ' union all select touched_trades.* from touched_trades' if touched }}
+    {{- ' union all select trades_to_rescreen.* from trades_to_rescreen' if rescreen_filter }}
 ),
 
-keys as (
-    select trade_key from new_keys
-    {{- ' union all select trade_key from touched_before' if touched }}
+candidate_keys as (
+    select trade_key from new_trade_keys
+    {{- ' union all select trade_key from rows_to_rescreen' if rescreen_filter }}
 ),
 
 screened as (
-    {{ contest('candidates', 'keys') }}
+    {{ resolve_duplicates('candidates', 'candidate_keys') }}
 ),
 
 final as (
@@ -63,7 +64,7 @@ final as (
         if(reason is null, null, raw_{{ column }}) as raw_{{ column }},
         {% endfor -%}
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, trade_key,
-        cast({{ highest('revision') + 1 }} as bigint) as revision, false as is_deleted
+        cast({{ highest_value('revision') + 1 }} as bigint) as revision, false as is_deleted
     from screened
     where reason is distinct from earlier_reason
 )

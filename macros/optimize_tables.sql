@@ -1,6 +1,6 @@
 {#-
-    Keeps the tables of the lake small: joins small files and removes those that no version of the last seven days
-    needs (Delta's delta.deletedFileRetentionDuration). Values don't change; Delta drops its log after 30 days.
+    Compacts every table of the lake: joins small files, and removes files that no version of the last seven days needs
+    (Delta's delta.deletedFileRetentionDuration). Values stay the same. Delta itself deletes log entries after 30 days.
     Run with: dbt run-operation optimize_tables
 -#}
 {% macro optimize_tables() %}

@@ -1,9 +1,13 @@
 {#-
-    A condition on the time of trades or windows that holds for all of the touched windows, in literals: Delta
-    skips the files of other times. Touched days that follow one another are one span, so that a late trade
-    beside today's does not read the days between; of more than 20 spans the whole is one.
+    A condition that holds for every time within the changed windows, written with literals so that Delta skips the
+    files of other times. Consecutive days with changes form one span: one late trade does not make a run read all days
+    between its own and today. More than 20 spans are replaced by the one around them.
+
+    column           the time of trades or windows to be filtered
+    interval         length of a window (see window_start)
+    last_revision    the high-water mark: trades with a higher revision have changed
 -#}
-{% macro in_touched_spans(column, interval, taken) -%}
+{% macro in_changed_time_spans(column, interval, last_revision) -%}
     {%- set window = window_start('traded_at', interval) -%}
     {%- set query -%}
         with days as (
@@ -12,12 +16,13 @@
                 min({{ window }}) as first_start,
                 max({{ window }}) + interval {{ interval }} as last_end
             from {{ ref('screened_trades') }}
-            where revision > {{ taken }} and traded_at is not null
+            where revision > {{ last_revision }} and traded_at is not null
             group by cast({{ window }} as date)
         ),
 
+        -- Consecutive days give the same date here, since both terms grow by one a day.
         numbered as (
-            select *, date_sub(day, row_number() over (order by day)) as span from days
+            select first_start, last_end, date_sub(day, row_number() over (order by day)) as span from days
         )
 
         select cast(min(first_start) as string), cast(max(last_end) as string)
@@ -25,7 +30,7 @@
         group by span
         order by span
     {%- endset -%}
-    {%- if not execute or taken == 0 -%}
+    {%- if not execute or last_revision == 0 -%}
         {{ return('true') }}
     {%- endif -%}
     {%- set spans = run_query(query).rows -%}
@@ -38,6 +43,6 @@
             column ~ " >= timestamp '" ~ span[0] ~ "' and " ~ column ~ " < timestamp '" ~ span[1] ~ "'"
         ) -%}
     {%- endfor -%}
-    {#- To Spark, `where (false)` would be a table's alias with a column. #}
+    {#- `false` stays bare: Spark reads `where (false)` as a table alias with a column. #}
     {{ return('(' ~ conditions | join(' or ') ~ ')' if conditions else 'false') }}
 {%- endmacro %}

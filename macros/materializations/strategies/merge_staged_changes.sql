@@ -1,0 +1,48 @@
+{#-
+    Merges the changes of a large table. They are staged first, in a table beside it, so that the merge can state their
+    smallest and largest key as literals: Delta skips the files of the large table that lie outside.
+-#}
+{% macro merge_staged_changes(target_relation, sql) %}
+    {%- set identifier = target_relation.identifier ~ '__changes' -%}
+    {%- set staged_relation = target_relation.incorporate(path={'identifier': identifier}) -%}
+    {% call statement('stage') %}
+        create or replace table {{ staged_relation }}
+        {{ file_format_clause() }}
+        as
+        {{ sql }}
+    {% endcall %}
+    {%- set bounds = key_bounds(staged_relation) -%}
+    {% call statement('main') %}
+        {%- if bounds %}
+        {{ merge_rows(target_relation, 'select * from ' ~ staged_relation, bounds) }}
+        {%- else %}
+        {#- Without changes there is no merge; dbt still needs a main statement. #}
+        select 0 as num_affected_rows
+        {%- endif %}
+    {% endcall %}
+    {%- do adapter.drop_relation(staged_relation) -%}
+{% endmacro %}
+
+
+{#- A condition for each column of the key: its smallest and largest value among the changes; none without changes. -#}
+{% macro key_bounds(staged_relation) %}
+    {%- set keys = config.require('unique_key') -%}
+    {%- set query -%}
+        select
+            count(*)
+            {%- for key in keys %}
+            {#- The '=' prefix stops dbt from casting text to numbers or times. #}
+            , concat('=', cast(min({{ key }}) as string)), concat('=', cast(max({{ key }}) as string))
+            {%- endfor %}
+        from {{ staged_relation }}
+    {%- endset -%}
+    {%- set found = run_query(query).rows[0] -%}
+    {%- set bounds = [] -%}
+    {%- for key in keys if found[0] > 0 -%}
+        {%- set as_type = ' as ' ~ model.columns[key].data_type ~ ')' -%}
+        {%- set smallest = 'cast(' ~ sql_literal(found[loop.index0 * 2 + 1][1:]) ~ as_type -%}
+        {%- set largest = 'cast(' ~ sql_literal(found[loop.index0 * 2 + 2][1:]) ~ as_type -%}
+        {%- do bounds.append('target.' ~ key ~ ' between ' ~ smallest ~ ' and ' ~ largest) -%}
+    {%- endfor -%}
+    {{ return(bounds) }}
+{% endmacro %}
