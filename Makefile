@@ -2,14 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
-LOCKS := requirements.txt requirements-java.txt requirements-uv.txt pyproject.toml lakehouse/engine/jars.lock
+LOCKS := requirements.txt requirements-uv.txt pyproject.toml
 
 .PHONY: help setup run test test-all check-infra lint format lock clean
 
 help:            ## show this list
 	@sed -n 's/^\([a-z-]*:\).*## /\1	/p' Makefile
 
-setup: .venv/ready ## create the environment: packages, Java if there is none, Delta's jars, profiles.yml
+setup: .venv/ready ## create the environment: packages, the commands crypto and dbt, profiles.yml
 
 run: setup       ## land the trades (sample ones if there are none), build, test, publish to Postgres
 	@$(BIN)/crypto generate --if-empty
@@ -38,7 +38,7 @@ format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock: .venv/ready ## pin requirements*.in anew, with hashes
-	@for name in "" -java -uv -dev -infra; do \
+	@for name in "" -spark -java -uv -dev -infra; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			requirements$$name.in --output-file requirements$$name.txt || exit 1; \
 	done
@@ -50,18 +50,15 @@ clean:           ## stop the servers and remove the environment; data stays
 
 .venv/ready: $(LOCKS)
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: set PYTHON, as in make PYTHON=python3.11 " + "run")'
-	@echo "Setting up .venv (once, about two minutes) ..."
+	@echo "Setting up .venv (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(UV) --require-hashes -r requirements.txt
 	@$(UV) --no-deps --no-build-isolation --editable .
 	@# dbt's own script makes way for one that loads the settings first; see lakehouse/dbt_command.py.
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m lakehouse.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
-	@$(BIN)/python -m lakehouse.engine.jars --find-java 2>/dev/null || $(UV) --require-hashes -r requirements-java.txt
-	@$(BIN)/python -m lakehouse.engine.jars
 	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m lakehouse.engine.class_archive
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/dbt --version >/dev/null
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import dbt.adapters.localspark, dbt.cli.main, pyspark.sql.connect.session'
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@
 

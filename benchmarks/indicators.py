@@ -42,7 +42,8 @@ select bars_seen, ema_12, rsi_14, macd, {{ ema('macd', 9, first=26) }} as macd_s
 
 def query(bars: str) -> str:
     """Return the SQL of ema, rsi, macd and its signal over a relation of (symbol, bars_seen, close)."""
-    macros = "".join(path.read_text() for path in sorted((PROJECT / "macros" / "indicators").glob("*.sql")))
+    files = [path for part in ("numbers", "indicators") for path in sorted((PROJECT / "macros" / part).glob("*.sql"))]
+    macros = "".join(path.read_text() for path in files)
     return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(macros + QUERY).render(bars=bars)
 
 

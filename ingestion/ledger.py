@@ -76,8 +76,11 @@ def ingest(
     schema: str = "bronze",
     zone: landing_zone.LandingZone | None = None,
     on_file: Callable[[str, int], None] | None = None,
+    engine_path: Callable[[Path], str] = str,
 ) -> Landed:
     """Land all new raw files in ``<schema>.trades``; ``on_file`` is called with each file and its rows.
+
+    ``engine_path`` gives the path by which the engine knows a folder of this machine.
 
     The files are those of ``zone``, by default the settings' landing zone.
     Creates the bronze tables that are missing; writes nothing if no file is new. Safe to kill at any
@@ -88,7 +91,7 @@ def ingest(
     zone = zone or landing_zone.of(settings)
     listed = {file.path: file for file in zone.files()}
     try:
-        return _ingest(spark, settings, zone, listed, schema=schema, on_file=on_file)
+        return _ingest(spark, settings, zone, listed, schema=schema, on_file=on_file, engine_path=engine_path)
     except PySparkException as error:
         why = s3.explain(str(error))
         raise CryptoError(
@@ -120,6 +123,7 @@ def _ingest(
     *,
     schema: str,
     on_file: Callable[[str, int], None] | None = None,
+    engine_path: Callable[[Path], str] = str,
 ) -> Landed:
     state = _state(spark, schema, listed)
     waiting = tuple(path for path, file in listed.items() if _is_unchanged(file, state.rejected.get(path)))
@@ -134,7 +138,7 @@ def _ingest(
         with _staging_folder(settings) as folder:
             staged = normalise.normalise(batch, pending, folder, on_file)
             if any(staged.rows.values()):
-                _append(spark, schema, batch, folder, staged.spoiled)
+                _append(spark, schema, batch, engine_path(folder), staged.spoiled)
         landed = _enter(spark, schema, batch, staged.rows, listed)
         _set_aside(spark, schema, batch, state, set_aside=staged.set_aside, landed=landed, listed=listed)
         files |= landed
@@ -178,7 +182,7 @@ def _by_path(rows: list[Row]) -> dict[str, Row]:
     return {row["source_file"]: row for row in rows}
 
 
-def _append(spark: SparkSession, schema: str, batch: Batch, folder: Path, spoiled: list[str]) -> None:
+def _append(spark: SparkSession, schema: str, batch: Batch, folder: str, spoiled: list[str]) -> None:
     """Append the staged rows in one transaction; without effect if a batch with this number has landed."""
     from pyspark.errors import PySparkException
 
@@ -328,6 +332,6 @@ def _collect(frame: DataFrame) -> list[Row]:
     return frame.toArrow().to_pylist()
 
 
-def _literal(folder: Path) -> str:
+def _literal(folder: str) -> str:
     """Return a path that Spark takes as it is, without looking for patterns in it."""
-    return re.sub(r"([{}\[\]*?\\])", r"\\\1", str(folder))
+    return re.sub(r"([{}\[\]*?\\])", r"\\\1", folder)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lakehouse.settings import Settings
 
 
+# The engine of each dbt target on this machine.
+ENGINES = {"local": "sail", "spark": "spark"}
+
+
 class Commands(click.Group):
     """A group whose commands report an error as one sentence, and as a whole trace only with ``--debug``."""
 
@@ -39,6 +43,20 @@ def load() -> Settings:
     found = settings.load()
     found.export()
     return found
+
+
+def load_for(target: str) -> Settings:
+    """Load the settings, with the engine that a dbt target stands for."""
+    from dataclasses import replace
+
+    return replace(load(), engine=ENGINES[target])
+
+
+def target_option(command: Any) -> Any:
+    """Add the option that chooses the engine."""
+    return click.option(
+        "--target", type=click.Choice(list(ENGINES)), default="local", show_default=True, help="Sail, or Apache Spark."
+    )(command)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -96,16 +114,17 @@ def ingest() -> None:
 
 
 @main.command()
+@target_option
 @click.option("--full-refresh", is_flag=True, help="Rebuild every table from bronze.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON only.")
-def run(full_refresh: bool, as_json: bool) -> None:
+def run(target: str, full_refresh: bool, as_json: bool) -> None:
     """Ingest, build and test every table, publish to Postgres, and check what was published.
 
     Example: crypto run
     """
     from lakehouse.run import pipeline
 
-    sys.exit(pipeline.run(load(), full_refresh=full_refresh, as_json=as_json))
+    sys.exit(pipeline.run(load_for(target), full_refresh=full_refresh, as_json=as_json))
 
 
 @main.command()
@@ -119,16 +138,14 @@ def sync(plan: bool, force: bool) -> None:
     import uuid
     from contextlib import nullcontext
 
-    from lakehouse import engine as engine_module
     from lakehouse.run import lock, pipeline
     from lakehouse.sync import declared, sync_tables
 
     settings = load()
     # A plan writes nothing, so it waits for no other command.
     with nullcontext() if plan else lock.exclusive(settings):
-        spark = engine_module.session(settings)
         tables, asked_by = declared(settings.project), f"crypto sync {uuid.uuid4()}"
-        for table in sync_tables(spark, settings, asked_by, tables, plan=plan, force=force):
+        for table in sync_tables(None, settings, asked_by, tables, plan=plan, force=force):
             written = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
             click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{written}")
             for example in table.examples if plan else ():
@@ -154,7 +171,8 @@ def withdraw(file: str, why: str) -> None:
 @main.command()
 @click.option("--seed", type=int, help="Order to replay in, as an earlier verify printed it.  [default: a new one]")
 @click.option("--batches", default=3, show_default=True, help="Number of batches to deal the files to.")
-def verify(seed: int | None, batches: int) -> None:
+@target_option
+def verify(seed: int | None, batches: int, target: str) -> None:
     """Replay all trades in another order and in pieces, and compare every silver and gold table.
 
     It takes a scratch home and an engine of its own, and publishes nothing; the live tables are only read.
@@ -170,7 +188,7 @@ def verify(seed: int | None, batches: int) -> None:
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
     with lock.exclusive(settings):
-        differences = replay.verify(settings, seed, batches, click.echo)
+        differences = replay.verify(settings, ENGINES[target], seed, batches, click.echo)
     for found in differences:
         click.echo(f"{found.table}: {found.keys:,} rows differ, such as")
         for example in found.examples:
@@ -231,7 +249,7 @@ def costs(last: int, results: Path | None, as_json: bool) -> None:
 
 @main.group()
 def engine() -> None:
-    """Start, stop or look at the local Spark engine."""
+    """Start, stop or look at the local engine."""
 
 
 @engine.command("start")

@@ -68,7 +68,7 @@ def writes(arguments: list[str]) -> bool:
     from lakehouse.run.dbt_runner import named_target
 
     chosen = named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
-    return chosen == "local" and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+    return chosen in ("local", "spark") and "--help" not in arguments and not WRITING.isdisjoint(arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The one kind of error that a user is meant to read."""
 
 import re
+import sys
 
 
 class CryptoError(Exception):
@@ -13,3 +14,8 @@ def first_line(error: BaseException) -> str:
     # gRPC describes a lost connection over several lines; what happened stands in the one named "details".
     details = re.search(r'^\s*details = "(.*)"$', text, re.MULTILINE)
     return (details[1] if details else text).splitlines()[0][:200].rstrip(".")
+
+
+def to_stderr(text: str) -> None:
+    """Print a line that is not part of a command's output."""
+    print(text, file=sys.stderr, flush=True)

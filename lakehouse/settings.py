@@ -1,8 +1,8 @@
-"""Settings of a run, read in one place.
+"""The project's settings, read and validated in one place.
 
 A value comes from the environment, else from ``.env`` in the repository, else from the file that
-``CRYPTO_CONFIG`` names. An empty value counts as not set, and an empty variable in the environment
-hides what the files say: that is how a test keeps a user's settings out.
+``CRYPTO_CONFIG`` names. An empty value counts as not set. An empty environment variable overrides a
+value from the files, so a test can shut out the user's settings.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from pathlib import Path
 from lakehouse.errors import CryptoError
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+# Names of the two local engines.
+SAIL, SPARK = "sail", "spark"
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
-# Dollars an hour of the smallest serverless SQL warehouse: 4 DBU at a list price of $0.70.
+# Dollars per hour of the smallest serverless SQL warehouse: 4 DBU at the list price of $0.70 each.
 HOUR_PRICE = "2.80"
-# The layers of the lake, and the setting that names the bucket of each.
+# Each layer of the lake, with the setting that names its bucket.
 LAYERS = {
     "bronze": "RAW_BUCKET",
     "snapshots": "PROCESSED_BUCKET",
@@ -29,7 +31,7 @@ LAYERS = {
     "sync": "ANALYTICS_BUCKET",
 }
 
-# Every setting the project reads; DESIGN fixes these names.
+# Every setting that the project reads. Users rely on these names: do not change them.
 NAMES = (
     "CRYPTO_HOME",
     "CRYPTO_CONFIG",
@@ -64,7 +66,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Postgres:
-    """Where a Postgres server of the user's own is; the embedded one finds its own values."""
+    """How to connect to the user's own Postgres server; the embedded server keeps its own values."""
 
     host: str
     port: int
@@ -77,7 +79,11 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated settings; ``postgres`` is None when the embedded server is to be used."""
+    """Validated settings.
+
+    ``postgres`` is None if the embedded server is used. ``hour_price`` and ``run_budget`` are in dollars;
+    ``max_shrink`` is a share from 0 to 1. ``values`` holds every setting that was found, as text.
+    """
 
     project: Path
     home: Path
@@ -85,6 +91,7 @@ class Settings:
     processed_bucket: str | None
     analytics_bucket: str | None
     postgres: Postgres | None
+    engine: str
     engine_memory: str
     engine_idle_minutes: float
     max_shrink: float
@@ -104,13 +111,23 @@ class Settings:
         return str(self.home / "landing" / "trades")
 
     @property
+    def target(self) -> str:
+        """The dbt target that uses the engine."""
+        return "local" if self.engine == SAIL else "spark"
+
+    @property
+    def engine_memory_bytes(self) -> int:
+        """The engine's memory in bytes."""
+        return int(self.engine_memory[:-1]) * {"m": 2**20, "g": 2**30}[self.engine_memory[-1]]
+
+    @property
     def warehouse(self) -> Path:
-        """The local folder of all Delta tables that are in no bucket, ``<schema>.db/<table>``."""
+        """The local folder of the Delta tables that are not in a bucket: ``<schema>.db/<table>``."""
         return self.home / "warehouse"
 
     @property
     def lake_buckets(self) -> dict[str, str]:
-        """The bucket of each layer of the local lake; none where the lake is in the data home."""
+        """The bucket of each layer of the local lake; empty if the lake is in the data home."""
         if not (self.raw_bucket and self.processed_bucket and self.analytics_bucket):
             return {}
         by_name = {
@@ -122,24 +139,27 @@ class Settings:
 
     @contextmanager
     def writing_home(self) -> Iterator[None]:
-        """Turn a failure to write into the data home into a CryptoError."""
+        """Raise CryptoError instead of an OSError that occurs while the data home is written."""
         try:
             yield
         except OSError as error:
             raise CryptoError(
                 f"The data home {self.home} can't be written ({error.strerror}); "
-                "free it or set CRYPTO_HOME to another folder."
+                "make room or set CRYPTO_HOME to another folder."
             ) from error
 
     def export(self) -> None:
-        """Put the files' values into the environment, for dbt, boto3 and child processes."""
+        """Copy the values read from files into the environment, for dbt, boto3 and child processes."""
         for name, value in self.values.items():
             os.environ.setdefault(name, value)
         os.environ["CRYPTO_HOME"] = str(self.home)
 
 
 def project_root(start: Path | None = None) -> Path:
-    """Return the nearest folder above ``start`` that holds ``dbt_project.yml``, else this checkout."""
+    """Return the nearest folder that holds ``dbt_project.yml``: ``start`` (default: the current folder) or one above it.
+
+    If there is none, return the checkout that this file belongs to.
+    """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "dbt_project.yml").is_file():
@@ -148,7 +168,10 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def read_file(path: Path) -> dict[str, str]:
-    """Read ``KEY=VALUE`` or ``export KEY=VALUE`` lines; raise CryptoError on a line that is neither."""
+    """Return the settings in a file of ``KEY=VALUE`` or ``export KEY=VALUE`` lines.
+
+    Raise CryptoError if the file can't be read or a line has another form.
+    """
     from dotenv import dotenv_values
 
     try:
@@ -166,16 +189,16 @@ def read_file(path: Path) -> dict[str, str]:
 
 
 def load(environ: Mapping[str, str] | None = None, project: Path | None = None) -> Settings:
-    """Read, merge and validate all settings; raise CryptoError, in one sentence, on a bad one."""
+    """Read, merge and validate all settings; raise CryptoError if one is invalid."""
     environ = os.environ if environ is None else environ
     project = project or project_root()
     values: dict[str, str] = {}
     dotenv = project / ".env"
-    local = read_file(dotenv) if dotenv.is_file() else {}
-    config = environ.get("CRYPTO_CONFIG", local.get("CRYPTO_CONFIG", ""))
+    dotenv_settings = read_file(dotenv) if dotenv.is_file() else {}
+    config = environ.get("CRYPTO_CONFIG", dotenv_settings.get("CRYPTO_CONFIG", ""))
     if config:
         values |= read_file((project / Path(config).expanduser()).resolve())
-    values |= local
+    values |= dotenv_settings
     values |= {name: environ[name] for name in {*values, *NAMES} if name in environ}
 
     def get(name: str) -> str | None:
@@ -186,7 +209,7 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
     if home.exists() and not home.is_dir():
         raise CryptoError(f"CRYPTO_HOME is {home}, which is not a folder; name a folder or remove that file.")
     buckets = {name: _bucket(name, get(name)) for name in dict.fromkeys(LAYERS.values())}
-    _all_or_raw(buckets)
+    _check_buckets(buckets)
     return Settings(
         project=project,
         home=home,
@@ -194,6 +217,7 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         processed_bucket=buckets["PROCESSED_BUCKET"],
         analytics_bucket=buckets["ANALYTICS_BUCKET"],
         postgres=_postgres({name: get(name) for name in NAMES if name.startswith("DB_")}, project),
+        engine=SAIL,
         engine_memory=_memory(get("CRYPTO_ENGINE_MEMORY") or "3g"),
         engine_idle_minutes=_number("CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000),
         max_shrink=_number("CRYPTO_MAX_SHRINK", get("CRYPTO_MAX_SHRINK") or "0.2", 1),
@@ -213,7 +237,7 @@ def _bucket(name: str, value: str | None) -> str | None:
     return value
 
 
-def _all_or_raw(buckets: Mapping[str, str | None]) -> None:
+def _check_buckets(buckets: Mapping[str, str | None]) -> None:
     missing = [name for name, bucket in buckets.items() if not bucket]
     if missing and (buckets["PROCESSED_BUCKET"] or buckets["ANALYTICS_BUCKET"]):
         raise CryptoError(
@@ -228,13 +252,13 @@ def _memory(value: str) -> str:
     return value.lower()
 
 
-def _number(name: str, value: str, most: float) -> float:
+def _number(name: str, value: str, maximum: float) -> float:
     try:
         number = float(value)
     except ValueError:
         number = -1
-    if not 0 <= number <= most:
-        raise CryptoError(f"{name} is {value!r}; write a number from 0 to {most:g}.")
+    if not 0 <= number <= maximum:
+        raise CryptoError(f"{name} is {value!r}; write a number from 0 to {maximum:g}.")
     return number
 
 
@@ -245,9 +269,9 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def _webhook(value: str | None) -> str | None:
-    # The address is a secret: whoever knows it may post.
+    # The message leaves the address out, which is a secret: anyone who knows it can post.
     if value and not value.startswith(("https://", "http://")):
-        raise CryptoError("CRYPTO_WEBHOOK_URL is no web address; write one that begins with https://.")
+        raise CryptoError("CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://.")
     return value
 
 
@@ -256,7 +280,7 @@ def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None
     if not endpoint:
         return None
     host, port = endpoint, given["DB_PORT"] or "5432"
-    # A cloud console shows an endpoint as host:port.
+    # A cloud console shows an endpoint as host:port; accept it as it was copied.
     if endpoint.count(":") == 1:
         host, port = endpoint.split(":")
     if not (port.isdigit() and 0 < int(port) < 65536):

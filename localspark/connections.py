@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -12,11 +12,13 @@ from typing import Any
 
 from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
 from dbt.adapters.exceptions import FailedToConnectError
+from dbt.adapters.localspark import delta_statements
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
 from lakehouse import engine, settings
 from lakehouse.errors import CryptoError
+from lakehouse.settings import SAIL, Settings
 from lakehouse.storage import lake, s3
 
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
@@ -25,14 +27,16 @@ QUERY_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
 
 
 @cache
-def local_settings() -> settings.Settings:
-    """Return the settings of this dbt process."""
-    return settings.load()
+def local_settings(engine: str) -> settings.Settings:
+    """Return the settings of this dbt process for an engine, as the target's profile names it."""
+    return replace(settings.load(), engine=engine)
 
 
 @dataclass
 class LocalSparkCredentials(SparkCredentials):
-    """A profile of the local engine: it needs ``schema`` only, everything else is the engine's."""
+    """A profile of a local engine: it needs ``schema``, and names the ``engine`` if that is not Sail."""
+
+    engine: str = settings.SAIL
 
     def __post_init__(self) -> None:
         self.method, self.host = SparkConnectionMethod.SESSION, "local engine"
@@ -51,7 +55,7 @@ class LocalSparkCredentials(SparkCredentials):
         return "local engine"
 
     def _connection_keys(self) -> tuple[str, ...]:
-        return ("schema",)
+        return ("schema", "engine")
 
 
 class LocalSparkConnectionManager(SparkConnectionManager):
@@ -65,10 +69,10 @@ class LocalSparkConnectionManager(SparkConnectionManager):
         if connection.state == ConnectionState.OPEN:
             return connection
         try:
-            spark = engine.session(local_settings())
+            found = local_settings(connection.credentials.engine)
+            connection.handle = Handle(engine.session(found), found)
         except CryptoError as error:
             raise FailedToConnectError(str(error)) from error
-        connection.handle = Handle(spark)
         connection.state = ConnectionState.OPEN
         return connection
 
@@ -82,14 +86,14 @@ class LocalSparkConnectionManager(SparkConnectionManager):
 class Handle:
     """What dbt takes for a database connection and its cursor (DB-API, as far as dbt uses it)."""
 
-    def __init__(self, spark: Any) -> None:
-        self.spark = spark
+    def __init__(self, spark: Any, settings: Settings) -> None:
+        self.spark, self.settings = spark, settings
         self._frame: Any = None
         self._table: Any = None
 
     def cursor(self) -> Handle:
         """Return a cursor of its own for each statement."""
-        return Handle(self.spark)
+        return Handle(self.spark, self.settings)
 
     def execute(self, sql: str, bindings: Sequence[Any] | None = None) -> None:
         """Run one statement; a failure is Spark's message without the Java trace."""
@@ -101,7 +105,9 @@ class Handle:
         bare = QUERY_COMMENT.sub("", sql, count=1)
         self._table = self._frame = None
         try:
-            if QUERY.match(bare):
+            if self.settings.engine == SAIL and (table := delta_statements.answer(self.settings, bare)) is not None:
+                self._table = table
+            elif QUERY.match(bare):
                 self._table = self._rows_of(sql)
             else:
                 self._frame = self.spark.sql(sql)
@@ -110,7 +116,7 @@ class Handle:
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         view = CREATE_VIEW.match(bare)
         if view and not view[2].endswith("__dbt_tmp"):
-            lake.layer(local_settings(), view[1]).save_view(view[2], sql)
+            lake.layer(self.settings, view[1]).save_view(view[2], sql)
 
     def _rows_of(self, query: str) -> Any:
         # `spark.sql` has the server analyse a query to see that it is no command, then for its columns, then to run it.

@@ -19,13 +19,13 @@ class InSession(PythonJobHelper):
     """Runs a Python model in this process, in the session that the SQL models use."""
 
     def __init__(self, parsed_model: dict[str, Any], credentials: Any) -> None:
-        self.path = parsed_model["original_file_path"]
+        self.path, self.engine = parsed_model["original_file_path"], credentials.engine
 
     def submit(self, compiled_code: str) -> None:
         """Execute the compiled model, which writes its own table."""
         from pyspark.errors import PySparkException
 
-        scope = {"spark": engine.session(local_settings()), "__name__": "dbt_python_model"}
+        scope = {"spark": engine.session(local_settings(self.engine)), "__name__": "dbt_python_model"}
         try:
             exec(compile(compiled_code, self.path, "exec"), scope)
         except CryptoError as error:
@@ -54,7 +54,9 @@ class LocalSparkAdapter(SparkAdapter):
         """Drop a relation and what the engine would bring back at its next start."""
         super().drop_relation(relation)
         # A table that the engine found at its start is external to Spark, which leaves its files.
-        lake.layer(local_settings(), relation.schema).delete(relation.identifier, is_view=relation.is_view)
+        lake.layer(local_settings(self.config.credentials.engine), relation.schema).delete(
+            relation.identifier, is_view=relation.is_view
+        )
 
     def _get_columns_for_catalog(self, relation: Any) -> Iterable[dict[str, Any]]:
         # The listing of an in-memory catalog has no columns; the table itself has.

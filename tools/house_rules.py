@@ -1,6 +1,6 @@
 """The house rules of the dbt project, read from its manifest and its files.
 
-``python tests/python/house_rules.py`` parses the project and prints what breaks a rule, one line each.
+``python -m tools.house_rules`` parses the project and prints what breaks a rule, one line each.
 """
 
 import json
@@ -14,16 +14,18 @@ from pathlib import Path
 
 import yaml
 
-LAYERS = {
+MAY_READ = {
     # layer: what its models may read
     "silver": {"bronze", "silver", "seeds"},
     "gold": {"silver", "gold", "reference"},
     "sync": {"gold"},
-    "reading": {"published", "reading"},
+    "serving": {"published", "serving"},
 }
+# A layer's schema has the name of its folder, but for the views in Postgres.
+SCHEMAS = {"serving": "reading"}
 # Reference data is small, and named where it is needed: gold shows names and categories.
 REFERENCE = {"source.crypto.bronze.symbols", "source.crypto.bronze.exchanges"}
-PUBLIC = {"gold", "reading"}
+PUBLIC = {"gold", "serving"}
 LONGEST_MODEL, LONGEST_MACRO = 80, 60
 CALLED_BY_DBT = {"create_schema", "generate_schema_name", "py_script_comment"}
 # The log of the sync tells which invocation asked for it.
@@ -62,28 +64,35 @@ class Project:
         self.folder, self.manifest = folder, manifest
 
     def nodes(self, *kinds: str) -> Iterator[dict]:
+        """Yield the nodes of some resource types."""
         found = (*self.manifest["nodes"].values(), *self.manifest["sources"].values())
         return (node for node in found if node["resource_type"] in kinds)
 
     @cached_property
     def models(self) -> list[dict]:
+        """The models."""
         return list(self.nodes("model"))
 
     @cached_property
     def macros(self) -> list[dict]:
+        """The project's own macros."""
         own = [macro for macro in self.manifest["macros"].values() if macro["package_name"] == "crypto"]
         return [macro for macro in own if macro["path"].startswith("macros")]
 
     def tests_of(self, node: dict) -> list[dict]:
+        """Return the tests that read a node."""
         return [test for test in self.nodes("test") if node["unique_id"] in test["depends_on"]["nodes"]]
 
     def own_tests(self, node: dict) -> list[dict]:
+        """Return the tests declared on a node."""
         return [test for test in self.nodes("test") if test.get("attached_node") == node["unique_id"]]
 
     def unit_tests(self, node: dict) -> list[dict]:
+        """Return the unit tests of a model."""
         return [test for test in self.manifest["unit_tests"].values() if test["model"] == node["name"]]
 
     def text(self, node: dict) -> str:
+        """Return the text of a node's file."""
         return (self.folder / node["original_file_path"]).read_text()
 
 
@@ -110,6 +119,7 @@ RULES: dict[str, Callable[[Project], Iterator[tuple[str, str]]]] = {}
 
 
 def rule(check: Callable[[Project], Iterator[tuple[str, str]]]) -> Callable[[Project], Iterator[tuple[str, str]]]:
+    """Register a rule: a function that yields what breaks it, and why."""
     RULES[check.__name__] = check
     return check
 
@@ -232,7 +242,7 @@ def macro_tested(project: Project) -> Iterator[tuple[str, str]]:
         new = (set(macro["depends_on"]["macros"]) | of_adapters) - reached
         reached |= new
         waiting += new
-    files = sorted((project.folder / "tests" / "python").glob("test_*.py"))
+    files = sorted((project.folder / "tests" / "python").rglob("test_*.py"))
     python = "".join(path.read_text() for path in files if path.name != "test_house_rules.py")
     for macro in project.macros:
         if macro["unique_id"] not in reached and not re.search(rf"\b{macro['name']}\b", python):
@@ -247,15 +257,16 @@ def layers(project: Project) -> Iterator[tuple[str, str]]:
     """A model reads its own layer or the one before it, and its schema is its folder."""
     known = project.manifest["nodes"] | project.manifest["sources"]
     for model in project.models:
-        allowed = LAYERS.get(layer(model))
+        allowed = MAY_READ.get(layer(model))
         if allowed is None:
             yield model["name"], f"lies in models/{layer(model)}/, which is no layer"
             continue
         for upstream in (known[name] for name in model["depends_on"]["nodes"]):
             if layer(upstream) not in allowed and not (layer(upstream) == "reference" and "bronze" in allowed):
                 yield model["name"], f"reads {layer(upstream)} ({upstream['name']}), which {layer(model)} may not"
-        if model["config"]["schema"] != layer(model):
-            yield model["name"], f"is in the schema {model['config']['schema']}, not in {layer(model)}"
+        schema = SCHEMAS.get(layer(model), layer(model))
+        if model["config"]["schema"] != schema:
+            yield model["name"], f"is in the schema {model['config']['schema']}, not in {schema}"
 
 
 @rule
@@ -281,7 +292,7 @@ def materialized(project: Project) -> Iterator[tuple[str, str]]:
 
 @rule
 def owned(project: Project) -> Iterator[tuple[str, str]]:
-    """A model belongs to a group with an owner; gold has contracts; only gold and reading are public."""
+    """A model belongs to a group with an owner; gold has contracts; only gold and serving are public."""
     owners = {group["name"]: group["owner"] for group in project.manifest["groups"].values()}
     for model in project.models:
         if not (owners.get(model["config"]["group"]) or {}).get("name"):
@@ -299,7 +310,7 @@ def exposed(project: Project) -> Iterator[tuple[str, str]]:
     upstreams = [set(exposure["depends_on"]["nodes"]) for exposure in project.manifest["exposures"].values()]
     listed = set().union(*(upstream for upstream in upstreams if upstream & syncs))
     received = {name for model in project.models if layer(model) == "sync" for name in model["depends_on"]["nodes"]}
-    received |= {model["unique_id"] for model in project.models if layer(model) in ("sync", "reading")}
+    received |= {model["unique_id"] for model in project.models if layer(model) in ("sync", "serving")}
     for name in sorted(received - listed):
         yield name.rsplit(".", 1)[1], "reaches Postgres but is part of no exposure"
     for source in project.nodes("source"):
@@ -378,7 +389,7 @@ def parsed(folder: Path, target: Path) -> dict:
 
 
 if __name__ == "__main__":
-    here = Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as target:
         problems = check(here, parsed(here, Path(target)))
     print(*problems, sep="\n", end="\n" if problems else "")

@@ -8,24 +8,31 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lakehouse.settings import Settings
-from lakehouse.storage import lake
+from lakehouse.settings import SAIL, Settings
+from lakehouse.storage import delta_log, lake
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def restore(settings: Settings, spark: SparkSession) -> None:
-    """Register the tables of all layers in an empty catalog, then the views saved beside them."""
+def restore(settings: Settings, spark: SparkSession, home: str) -> None:
+    """Register the tables of all layers in an empty catalog, then the views saved beside them.
+
+    ``home`` is the path by which the engine knows the data home.
+    """
     from pyspark.errors import PySparkException
 
     tables, views = [], []
     for layer in lake.all_layers(settings):
-        place = _quoted(layer.address)
+        place = _quoted(layer.address.replace(str(settings.home), home, 1))
         spark.sql(f"create schema if not exists `{layer.schema}` location '{place}'")
         for table in layer.tables(remove_unfinished=True):
-            name = f"`{layer.schema}`.`{table}`"
-            tables.append(f"create table if not exists {name} using delta location '{place}/{_quoted(table)}'")
+            if settings.engine == SAIL:
+                delta_log.drop_change_feed(settings, f"{layer.schema}.{table}")
+            name, columns = f"`{layer.schema}`.`{table}`", _columns(settings, f"{layer.schema}.{table}")
+            tables.append(
+                f"create table if not exists {name} {columns} using delta location '{place}/{_quoted(table)}'"
+            )
         views += layer.views()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spark.sql, tables))
@@ -44,3 +51,14 @@ def restore(settings: Settings, spark: SparkSession) -> None:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _columns(settings: Settings, name: str) -> str:
+    """Return a table's columns as DDL, from its Delta log; Sail shows no columns for a table registered without."""
+    if settings.engine != SAIL:
+        return ""
+    found = lake.table(settings, name)
+    assert found
+    types, fields = lake.column_types(found), found.schema().fields
+    columns = (f"`{field.name}` {types[field.name]}{'' if field.nullable else ' not null'}" for field in fields)
+    return f"({', '.join(columns)})"

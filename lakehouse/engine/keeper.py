@@ -1,7 +1,8 @@
 """The process that owns the engine's server process: ``python -I keeper.py FOLDER MINUTES``.
 
-It reads ``{"port": ..., "command": [...]}`` from standard input, starts the command, and writes ``engine.json``. It
-stops the server when no process has held ``in_use.lock`` for so many minutes, or when ``engine.json`` is gone.
+It reads ``{"command": [...], "environment": {...}, "state": {...}}`` from standard input, starts the command, and
+writes ``engine.json``: the state and the ids of both processes. It stops the server when no process has held
+``in_use.lock`` for so many minutes, or when ``engine.json`` is gone.
 Standard library only: it lives as long as the engine and must stay small.
 """
 
@@ -29,11 +30,11 @@ def main(folder: Path, idle_minutes: float) -> None:
         stdout=log,
         stderr=log,
         cwd=folder,
-        env=os.environ | {"SPARK_LOCAL_IP": "127.0.0.1"},
+        env=os.environ | order["environment"],
     )
     signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     state = folder / "engine.json"
-    write(state, {"keeper": os.getpid(), "server": server.pid, "port": order["port"]})
+    write(state, {"keeper": os.getpid(), "server": server.pid} | order["state"])
     last_used = time.monotonic()
     while server.poll() is None:
         if not state.exists() or time.monotonic() - last_used > idle_minutes * 60:

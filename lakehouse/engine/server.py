@@ -11,38 +11,49 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from lakehouse import ports
-from lakehouse.engine import catalog, keeper, spark
+from lakehouse.engine import catalog, keeper, sail, spark
 from lakehouse.errors import CryptoError
-from lakehouse.settings import Settings
+from lakehouse.settings import SAIL, SPARK, Settings
 
 if TYPE_CHECKING:
     import psutil
+    from pyspark.sql import SparkSession
 
-START_SECONDS = 120
+KINDS = {SAIL: sail, SPARK: spark}
+# An engine on this machine answers at once or is gone. Each of PySpark's retries waits four times as long as the one
+# before: four take five seconds, two more would hold up every running statement for over a minute.
+RETRIES = 4
 
 
 @dataclass(frozen=True)
 class Engine:
     """A running engine.
 
-    ``keeper`` and ``server`` are process ids, ``port`` is that of Spark Connect, ``ready`` says that the catalog is
-    filled, and ``lake`` names the buckets and the key that it was started with (empty for a lake in the data home).
+    ``keeper`` and ``server`` are process ids, ``port`` is that of Spark Connect, ``session`` is the id of the session
+    that all clients share, and ``home`` the path by which the server knows the data home. ``ready`` says that the
+    catalog is filled, and ``lake`` names the buckets and the key that it was started with (empty for a lake in the data
+    home).
     """
 
+    kind: str
     keeper: int
     server: int
     port: int
+    session: str
+    home: str
     ready: bool = False
     lake: str = ""
 
@@ -72,7 +83,7 @@ def ensure(settings: Settings) -> Engine:
     with _start_lock(settings):
         engine = status(settings)
         # An engine keeps the lake and the credentials that it was started with.
-        if engine is None or engine.lake != _lake(settings):
+        if engine is None or engine.kind != settings.engine or engine.lake != _lake(settings):
             _kill_leftovers(settings)
             engine = _start(settings)
     return engine
@@ -97,6 +108,12 @@ def stop(settings: Settings) -> bool:
     return running
 
 
+def path(settings: Settings, local: Path) -> str:
+    """Return the path by which the running engine knows a file or folder of the data home."""
+    engine = _read(settings)
+    return str(Path(engine.home) / local.relative_to(settings.home)) if engine else str(local)
+
+
 def answers(port: int) -> bool:
     """Return whether an engine answers at a port of this machine: it refuses a call without a name as unknown."""
     import grpc
@@ -109,9 +126,21 @@ def answers(port: int) -> bool:
     return False
 
 
+def open_session(engine: Engine) -> SparkSession:
+    """Open this process's client of the engine's session."""
+    spark = KINDS[engine.kind].open_session(engine.url, engine.session)
+    # Closing a client must not end the session of all others.
+    spark.release_session_on_close = False
+    from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    client: Any = spark.client  # type: ignore[operator]
+    client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
+    return spark
+
+
 def _start(settings: Settings) -> Engine:
     state, log = folder(settings) / "engine.json", log_file(settings)
-    port = ports.free_port()
+    port, kind = ports.free_port(), KINDS[settings.engine]
     command = [sys.executable, "-I", keeper.__file__, str(folder(settings)), str(settings.engine_idle_minutes)]
     with log.open("a") as output:
         process = subprocess.Popen(
@@ -123,20 +152,23 @@ def _start(settings: Settings) -> Engine:
             cwd=folder(settings),
         )
         assert process.stdin
-        order = {"port": port, "command": spark.command(settings, folder(settings), port)}
+        order = {
+            "command": kind.command(settings, folder(settings), port),
+            "environment": kind.environment(settings, folder(settings)),
+            "state": {"kind": settings.engine, "port": port, "session": str(uuid.uuid4()), "home": kind.home(settings)},
+        }
         process.stdin.write(json.dumps(order).encode())
         process.stdin.close()
     # Importing Spark's client takes as long as starting the server: do both at once.
-    from pyspark.sql import SparkSession
+    import pyspark.sql  # noqa: F401
 
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + kind.START_SECONDS
     while time.monotonic() < until:
         engine = _read(settings)
         if engine and engine.port == port:
             if answers(port):
-                session = SparkSession.builder.remote(engine.url).create()
-                catalog.restore(settings, session)
-                # A session left open would look for its engine when Python ends, for minutes if that is gone.
+                session = open_session(engine)
+                catalog.restore(settings, session, engine.home)
                 session.stop()
                 engine = replace(engine, ready=True, lake=_lake(settings))
                 keeper.write(state, asdict(engine))
@@ -204,6 +236,8 @@ def _kill_leftovers(settings: Settings) -> None:
     for process in psutil.wait_procs(processes, timeout=10)[1]:
         process.kill()
     psutil.wait_procs(processes, timeout=5)
+    if engine and engine.home != str(settings.home):
+        shutil.rmtree(Path(engine.home).parent, ignore_errors=True)
     (folder(settings) / "engine.json").unlink(missing_ok=True)
 
 

@@ -1,12 +1,19 @@
-"""Apache Spark with Delta as a local server: its settings, and the command that runs it behind Spark Connect."""
+"""Apache Spark with Delta, the second local engine: how its server is started, and how a client talks to it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lakehouse.engine import jars
+from lakehouse.errors import to_stderr
 from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+START_SECONDS = 120
 
 # The options that Spark's own launcher passes to a Java newer than 8.
 JAVA_OPTIONS = [
@@ -67,17 +74,9 @@ SPARK_CONF = {
 }
 
 
-def class_archive() -> Path:
-    """Return the file of loaded classes that set-up makes with class_archive.py; it may be missing."""
-    return jars.jar_folder() / "classes.jsa"
-
-
-def command(settings: Settings, folder: Path, port: int, *options: str) -> list[str]:
-    """Return the command that runs the server at ``port``; ``options`` are further ones for Java.
-
-    ``folder`` takes Spark's temporary files.
-    """
-    archive = class_archive()
+def command(settings: Settings, folder: Path, port: int) -> list[str]:
+    """Return the command that runs the server at ``port``; ``folder`` takes Spark's temporary files."""
+    jars.fetch(settings.project, to_stderr)
     conf = SPARK_CONF | {
         "spark.master": "local[*]",
         "spark.sql.warehouse.dir": str(settings.warehouse),
@@ -90,20 +89,13 @@ def command(settings: Settings, folder: Path, port: int, *options: str) -> list[
     conf |= _s3_options(settings)
     classpath = [jars.spark_jars() / "*", *jars.delta_jars(), *(jars.s3_jars() if settings.lake_buckets else ())]
     return [
-        str(jars.find_java()),
+        str(jars.java()),
         f"-Xmx{settings.engine_memory}",
         "-XX:+UseParallelGC",
-        # Half of a small build's processor time is compiling what runs a few times: only loops over many rows earn it.
-        "-XX:Tier4InvocationThreshold=50000",
-        "-XX:Tier4MinInvocationThreshold=6000",
-        "-XX:Tier4CompileThreshold=150000",
-        "-XX:Tier4BackEdgeThreshold=400000",
         "-XX:ReservedCodeCacheSize=512m",
         f"-Djava.io.tmpdir={folder / 'tmp'}",
         f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
-        *([f"-XX:SharedArchiveFile={archive}"] if archive.is_file() else []),
         *JAVA_OPTIONS,
-        *options,
         *(f"-D{name}={value}" for name, value in conf.items()),
         "-cp",
         os.pathsep.join(map(str, classpath)),
@@ -126,3 +118,20 @@ def _s3_options(settings: Settings) -> dict[str, str]:
         "connection.establish.timeout": "5s",
     }
     return {f"spark.hadoop.fs.s3a.{name}": value for name, value in given.items() if value}
+
+
+def home(settings: Settings) -> str:
+    """Return the path by which the server knows the data home."""
+    return str(settings.home)
+
+
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return the environment of the server."""
+    return {"SPARK_LOCAL_IP": "127.0.0.1"}
+
+
+def open_session(url: str, session_id: str) -> SparkSession:
+    """Open the session that all clients of this engine share, and with it the code that Spark has generated."""
+    from pyspark.sql import SparkSession
+
+    return SparkSession.builder.remote(f"{url}/;session_id={session_id}").create()

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse import engine, postgres
-from lakehouse.engine import jars
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import embedded
 from lakehouse.run import history
@@ -98,8 +97,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
     """
     parts: dict[str, Callable[[], str]] = {
         "python": _python,
-        "java": lambda: str(jars.find_java()),
-        "delta": lambda: f"{len(jars.delta_jars())} jars",
+        "sail": lambda: version("pysail"),
         "dbt": lambda: _dbt(settings),
         "memory": lambda: _memory(settings),
         "disk": lambda: _disk(settings),

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ingestion import bronze
 from lakehouse import engine
 from lakehouse.errors import CryptoError
-from lakehouse.settings import Settings
+from lakehouse.settings import SAIL, Settings
 from lakehouse.storage import lake
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ LINEAGE = {"batch_id", "revision"}
 # A log of what changed between runs: another order of runs has another one.
 HISTORY = {"candle_revisions"}
 EXAMPLES = 3
+# Of gold's doubles between two engines: relative to the value or to 1, or to the close for differences of prices.
+TOLERANCE = 1e-12
+PRICE_DIFFERENCES = {"macd", "macd_signal", "macd_histogram", "atr_14"}
+# The link to the live warehouse in the scratch home.
+LIVE = "live"
 
 
 @dataclass(frozen=True)
@@ -57,21 +62,24 @@ class Piece:
     pieces: int
 
 
-def verify(settings: Settings, seed: int, batches: int, say: Say) -> list[Difference]:
+def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> list[Difference]:
     """Replay the trades in an order that ``seed`` gives; return the tables that differ from the live ones.
+
+    ``kind`` is the engine of the replay, `sail` or `spark`. Each engine computes logarithms and powers with a library
+    of its own, so with Spark gold's doubles may differ by TOLERANCE; everything else has to be equal.
 
     Raises CryptoError if nothing has landed yet or the replay itself fails.
     """
     files = _landed(settings)
     plan = deal(files, seed, batches)
-    with _scratch(settings) as (scratch, spark):
+    with _scratch(settings, kind) as (scratch, spark):
         bronze.create_tables(spark, "bronze")
         for number, pieces in enumerate(plan, start=1):
-            _copy_reference(spark, settings, withdrawals=number == len(plan))
-            _land(spark, settings, number, pieces)
+            _copy_reference(spark, scratch, withdrawals=number == len(plan))
+            _land(spark, scratch, number, pieces)
             say(f"Batch {number} of {len(plan)}: {len(pieces):,} pieces of {len(files):,} files; building ...")
             tables = _build(scratch)
-        return [found for table, key in tables if (found := _compare(spark, settings, table, key))]
+        return [found for table, key in tables if (found := _compare(spark, scratch, table, key))]
 
 
 def deal(files: list[str], seed: int, batches: int) -> list[list[Piece]]:
@@ -95,10 +103,11 @@ def _landed(settings: Settings) -> list[str]:
 
 
 @contextmanager
-def _scratch(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
+def _scratch(settings: Settings, kind: str) -> Iterator[tuple[Settings, SparkSession]]:
     """Yield settings and session of a home beside the live one, gone afterwards with its engine."""
     home = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.home))
-    scratch = replace(settings, home=home, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
+    scratch = replace(settings, home=home, engine=kind, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
+    (home / LIVE).symlink_to(settings.warehouse, target_is_directory=True)
     try:
         spark = engine.session(scratch)
         try:
@@ -111,23 +120,23 @@ def _scratch(settings: Settings) -> Iterator[tuple[Settings, SparkSession]]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _live(settings: Settings, schema: str, table: str) -> str:
-    return f"delta.`{lake.layer(settings, schema).address}/{table}`"
+def _live(scratch: Settings, schema: str, table: str) -> str:
+    return f"delta.`{engine.path(scratch, scratch.home / LIVE)}/{schema}.db/{table}`"
 
 
-def _copy_reference(spark: SparkSession, settings: Settings, *, withdrawals: bool) -> None:
+def _copy_reference(spark: SparkSession, scratch: Settings, *, withdrawals: bool) -> None:
     for table in REFERENCE if withdrawals else REFERENCE[:2]:
-        spark.sql(f"insert overwrite bronze.{table} select * from {_live(settings, 'bronze', table)}")
+        spark.sql(f"insert overwrite bronze.{table} select * from {_live(scratch, 'bronze', table)}")
 
 
-def _land(spark: SparkSession, settings: Settings, number: int, pieces: list[Piece]) -> None:
+def _land(spark: SparkSession, scratch: Settings, number: int, pieces: list[Piece]) -> None:
     from pyspark.sql import functions as f
 
     chosen = spark.createDataFrame(
         [(piece.source_file, piece.rest, piece.pieces) for piece in pieces],
         "source_file string, rest int, pieces int",
     )
-    trades = spark.table(_live(settings, "bronze", "trades"))
+    trades = spark.table(_live(scratch, "bronze", "trades"))
     rows = trades.join(chosen, "source_file").where("source_row % pieces = rest").drop("rest", "pieces")
     rows.withColumn("batch_id", f.lit(number).cast("bigint")).select(*bronze.TABLES["trades"].names).write.mode(
         "append"
@@ -138,7 +147,14 @@ def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
     """Build silver and gold as plain ``dbt run`` does; return each table with its key."""
     target = scratch.home / "dbt"
     command = [str(Path(sys.prefix) / "bin" / "dbt"), "--quiet", "run", "--select", "silver", "gold"]
-    command += ["--project-dir", str(scratch.project), "--profiles-dir", str(scratch.project), "--target", "local"]
+    command += [
+        "--project-dir",
+        str(scratch.project),
+        "--profiles-dir",
+        str(scratch.project),
+        "--target",
+        scratch.target,
+    ]
     command += ["--target-path", str(target), "--log-path", str(target)]
     environment = os.environ | {"CRYPTO_HOME": str(scratch.home), "RAW_BUCKET": ""}
     environment |= {"PROCESSED_BUCKET": "", "ANALYTICS_BUCKET": ""}
@@ -154,17 +170,19 @@ def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
     )
 
 
-def _compare(spark: SparkSession, settings: Settings, table: str, key: list[str]) -> Difference | None:
+def _compare(spark: SparkSession, scratch: Settings, table: str, key: list[str]) -> Difference | None:
     """Compare a table with the live one by its key; None if all values are equal."""
     schema, name = table.split(".")
     columns = [column for column in spark.table(table).columns if column not in LINEAGE]
     values = [column for column in columns if column not in key]
     on = " and ".join(f"live.{column} <=> replay.{column}" for column in key)
-    differs = " or ".join(f"live.{column} is distinct from replay.{column}" for column in values)
+    types = dict(spark.table(table).dtypes)
+    tolerant = scratch.engine != SAIL and schema == "gold"
+    differs = " or ".join(_differs(column, tolerant and types[column] == "double") for column in values)
     rows = spark.sql(
         f"""
         select struct(live.*) as live, struct(replay.*) as replay, count(*) over () as keys
-        from (select {", ".join(columns)}, true as here from {_live(settings, schema, name)}) as live
+        from (select {", ".join(columns)}, true as here from {_live(scratch, schema, name)}) as live
         full outer join (select {", ".join(columns)}, true as here from {table}) as replay on {on}
         where live.here is null or replay.here is null or {differs or "false"}
         order by {", ".join(f"coalesce(live.{column}, replay.{column})" for column in key)}
@@ -176,10 +194,30 @@ def _compare(spark: SparkSession, settings: Settings, table: str, key: list[str]
     return Difference(table, rows[0].keys, tuple(_describe(row.live, row.replay, key, values) for row in rows))
 
 
+def _differs(column: str, tolerant: bool) -> str:
+    distinct = f"live.{column} is distinct from replay.{column}"
+    if not tolerant:
+        return distinct
+    apart = f"abs(live.{column} - replay.{column})"
+    scale = "abs(live.close)" if column in PRICE_DIFFERENCES else f"abs(live.{column})"
+    allowed = f"{TOLERANCE}d * greatest({scale}, 1d)"
+    return f"({distinct} and not coalesce({apart} <= {allowed}, false))"
+
+
 def _describe(live: Any, replay: Any, key: list[str], values: list[str]) -> str:
     there = live if live.here else replay
     place = ", ".join(f"{column}={there[column]}" for column in key)
     if not (live.here and replay.here):
         return f"{place}: only {'in the live table' if live.here else 'in the replay'}"
-    column = next(column for column in values if live[column] != replay[column])
+    column = max(
+        (column for column in values if live[column] != replay[column]),
+        key=lambda column: _distance(live[column], replay[column]),
+    )
     return f"{place}: {column} is {live[column]}, the replay gives {replay[column]}"
+
+
+def _distance(one: Any, other: Any) -> float:
+    """Return how far apart two values are: the relative distance of two numbers, else infinity."""
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) / max(abs(one), abs(other))
+    return float("inf")

@@ -20,12 +20,12 @@ DEFAULTS = {
     "application_name": APPLICATION,
     "connect_timeout": CONNECT_SECONDS,
     "client_encoding": "utf8",
-    # A server that vanished without closing its connections is noticed within a minute.
+    # With these, a lost server that never closed its connections is detected within a minute.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-# Words in a failed connection's message, and the sentence that the user gets; the last one matches every message.
+# Words in libpq's message, and the sentence that the user gets instead; the last entry matches every message.
 SENTENCES = (
     (
         ["password authentication failed"],
@@ -41,32 +41,32 @@ SENTENCES = (
     ),
     (
         ["certificate verify failed"],
-        "{where} shows a certificate {unproven}; name the CA file of this server in DB_SSLROOTCERT.",
+        "{where} shows a certificate {issuer}; name the CA file of this server in DB_SSLROOTCERT.",
     ),
     (
         ["does not match host name"],
-        "{where} shows a certificate for another host; set DB_ENDPOINT to the name that it is made for.",
+        "{where} shows a certificate for another host; set DB_ENDPOINT to the name in that certificate.",
     ),
     (
         ["does not support SSL"],
-        "{where} offers no TLS, which sslmode {sslmode!r} asks for; turn it on there, or, "
+        "{where} offers no TLS, which sslmode {sslmode!r} requires; turn it on there, or, "
         "in a network that you trust, set DB_SSLMODE to disable.",
     ),
     (
         ["SSL", "certificate"],
-        "{where} can't be reached by TLS as sslmode {sslmode!r} asks ({said}); check DB_SSLROOTCERT and DB_SSLMODE.",
+        "{where} can't be reached by TLS as sslmode {sslmode!r} requires ({reason}); check DB_SSLROOTCERT and DB_SSLMODE.",
     ),
     (
         ["refused", "timeout", "timed out", "unreachable"],
         "{where} does not answer; check that it runs, and DB_ENDPOINT and DB_PORT.",
     ),
-    ([""], "{where} can't be used ({said}); check the DB_ settings."),
+    ([""], "{where} can't be used ({reason}); check the DB_ settings."),
 )
 
 
 @dataclass(frozen=True)
 class Status:
-    """What there is to know about the server; ``port`` is None while an embedded one does not run."""
+    """Where the server is and whether it runs; ``port`` is None while the embedded server does not run."""
 
     embedded: bool
     running: bool
@@ -75,7 +75,7 @@ class Status:
 
 
 def values(settings: Settings) -> dict[str, Any]:
-    """Host, port, dbname, user, password, sslmode and sslrootcert, as libpq takes them."""
+    """Return host, port, dbname, user, password, sslmode and sslrootcert, under libpq's names."""
     server = settings.postgres
     if server is None:
         return Embedded(settings.home).values()
@@ -91,32 +91,32 @@ def values(settings: Settings) -> dict[str, Any]:
 
 
 def ensure(settings: Settings) -> None:
-    """Start the embedded server if it does not serve; nothing to do for a server of the user's own."""
+    """Start the embedded server if it is not running; do nothing for the user's own server."""
     if settings.postgres is None:
         Embedded(settings.home).start()
 
 
 def start(settings: Settings) -> Status:
-    """Start the embedded server; CryptoError if the settings name another server."""
-    _refuse_foreign(settings)
+    """Start the embedded server and return its status; raise CryptoError if the settings name another server."""
+    _require_embedded(settings)
     ensure(settings)
     return status(settings)
 
 
 def stop(settings: Settings) -> Status:
-    """Stop the embedded server; CryptoError if the settings name another server."""
-    _refuse_foreign(settings)
+    """Stop the embedded server and return its status; raise CryptoError if the settings name another server."""
+    _require_embedded(settings)
     Embedded(settings.home).stop()
     return status(settings)
 
 
-def _refuse_foreign(settings: Settings) -> None:
+def _require_embedded(settings: Settings) -> None:
     if settings.postgres is not None:
-        raise CryptoError("DB_ENDPOINT names a server of your own, which is not ours to start or stop.")
+        raise CryptoError("DB_ENDPOINT names your own server, which crypto does not start or stop.")
 
 
 def status(settings: Settings) -> Status:
-    """Where the server is and whether it answers; starts and creates nothing."""
+    """Return where the server is and whether it answers, without starting or creating anything."""
     if settings.postgres is None:
         server = Embedded(settings.home)
         running = server.serving()
@@ -130,17 +130,20 @@ def status(settings: Settings) -> Status:
 
 
 def url(settings: Settings) -> str:
-    """What a client can connect with, password included: for the user's eyes, never for a log."""
+    """Return the ``postgresql://`` address for a client. It holds the password: never write it to a log."""
     given = values(settings)
     host = f"[{given['host']}]" if ":" in given["host"] else given["host"]
-    who = f"{quote(given['user'], safe='')}:{quote(given['password'], safe='')}"
+    credentials = f"{quote(given['user'], safe='')}:{quote(given['password'], safe='')}"
     tls = {name: given[name] for name in ("sslmode", "sslrootcert") if given[name] and settings.postgres}
     options = f"?{urlencode(tls)}" if tls else ""
-    return f"postgresql://{who}@{host}:{given['port']}/{quote(given['dbname'], safe='')}{options}"
+    return f"postgresql://{credentials}@{host}:{given['port']}/{quote(given['dbname'], safe='')}{options}"
 
 
 def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psycopg.Connection:
-    """Connect, starting the embedded server if need be; CryptoError, without the password, if it can't be."""
+    """Return a connection, after starting the embedded server if it is not running.
+
+    ``options`` are libpq's and override DEFAULTS. Raise CryptoError, without the password, if it fails.
+    """
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         ensure(settings)
@@ -148,20 +151,20 @@ def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psy
         try:
             return psycopg.connect(**given, autocommit=autocommit)
         except psycopg.Error as error:
-            # A killed embedded server is noticed a moment later; a recovering one of any kind says so.
-            passing = settings.postgres is None or "the database system is" in str(error)
-            if not passing or time.monotonic() > deadline:
-                raise CryptoError(_plain(error, given)) from None
+            # A killed embedded server is detected only a moment later, and any server reports that it is recovering.
+            can_retry = settings.postgres is None or "the database system is" in str(error)
+            if not can_retry or time.monotonic() > deadline:
+                raise CryptoError(_explain(error, given)) from None
         time.sleep(0.1)
 
 
-def _plain(error: psycopg.Error, given: dict[str, Any]) -> str:
-    """One sentence for why a connection failed; the server's own words are the last resort."""
+def _explain(error: psycopg.Error, given: dict[str, Any]) -> str:
+    """Return a sentence for a failed connection; it quotes libpq's message if SENTENCES has no better one."""
     text = str(error).replace(given["password"], "***")
     file = given["sslrootcert"]
     facts = given | {
         "where": f"Postgres at {given['host']}:{given['port']}",
-        "unproven": "of no known CA" if file in (None, "system") else f"which the CAs in {file} do not vouch for",
-        "said": " ".join(text.splitlines()[-1].split()),
+        "issuer": "of an unknown CA" if file in (None, "system") else f"of a CA that is not in {file}",
+        "reason": " ".join(text.splitlines()[-1].split()),
     }
     return next(sentence for words, sentence in SENTENCES if any(word in text for word in words)).format(**facts)

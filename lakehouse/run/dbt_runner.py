@@ -26,7 +26,7 @@ DB_SETTINGS = {
 
 
 def target_folder(settings: Settings, target: str) -> Path:
-    """Return the folder of dbt's artifacts in a run; ``target`` is local or postgres."""
+    """Return the folder of dbt's artifacts in a run; ``target`` is local, spark or postgres."""
     return settings.home / "dbt" / target / "target"
 
 
@@ -35,7 +35,7 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
     from dbt.cli.main import dbtRunner
 
     prepare_environment(arguments)
-    folder = target_folder(settings, "postgres" if "postgres" in arguments else "local")
+    folder = target_folder(settings, named_target(arguments) or "local")
     places = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
     places += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
     progress = Progress(view)

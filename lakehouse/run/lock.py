@@ -7,30 +7,41 @@ screens in between could count twice. The operating system drops the lock when i
 from __future__ import annotations
 
 import fcntl
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from lakehouse import engine
+from lakehouse.errors import CryptoError, to_stderr
 from lakehouse.settings import Settings
 
 WAITING = "Another run is at work in this data home; waiting for it to end ..."
 
 
-def to_stderr(text: str) -> None:
-    """Print a line that is no part of what a command puts out."""
-    print(text, file=sys.stderr, flush=True)
-
-
 @contextmanager
 def exclusive(settings: Settings, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
-    """Let one run at a time work in a data home; a second one says that it waits."""
+    """Let one command at a time write in a data home; a second one reports that it waits.
+
+    A command that was killed, or interrupted, may have left a statement running in the engine, which would write into
+    the lake beside the next command. The lock file then still holds its mark, and the engine is replaced.
+    """
     with settings.writing_home():
         settings.home.mkdir(parents=True, exist_ok=True)
-        lock = (settings.home / "run.lock").open("a")
+        lock = (settings.home / "run.lock").open("a+")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say(WAITING)
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        lock.seek(0)
+        if lock.read():
+            engine.stop(settings)
+        lock.truncate(0)
+        lock.write("at work")
+        lock.flush()
+        try:
+            yield
+        except (CryptoError, SystemExit):
+            lock.truncate(0)
+            raise
+        lock.truncate(0)

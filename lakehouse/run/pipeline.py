@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lakehouse import engine, postgres
@@ -42,7 +41,9 @@ def ingest(settings: Settings, view: SilentView | None = None) -> Landed:
         prepared = pool.submit(_prepare_postgres, settings)
         spark = engine.session(settings)
         prepared.result()
-    landed = ledger.ingest(spark, settings, on_file=view.file_read if view else None)
+    landed = ledger.ingest(
+        spark, settings, on_file=view.file_read if view else None, engine_path=partial(engine.path, settings)
+    )
     with postgres.connect(settings) as connection:
         reference.copy(spark, connection)
     return landed
@@ -64,7 +65,6 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
         with lock.exclusive(settings, view.say), view:
             summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
     except KeyboardInterrupt:
-        _interrupt()
         view.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
         return 130
     except CryptoError as error:
@@ -81,26 +81,15 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     return 0 if summary["ok"] else 1
 
 
-def _interrupt() -> None:
-    """Cancel the statements that this process has running in the engine, which keeps serving others."""
-    if "pyspark.sql" not in sys.modules:
-        return
-    from pyspark.errors import PySparkException
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.getActiveSession()
-    if spark is not None:
-        with suppress(PySparkException):
-            spark.interruptAll()
-
-
 def _run(settings: Settings, view: SilentView, options: list[str], started: float) -> dict[str, Any]:
     view.stage("Landing")
     view.say(f"Landing zone {settings.landing_zone}")
     landed = ingest(settings, view)
     show_landed(landed, view.say)
     view.stage("Building, testing and publishing")
-    build = run_dbt(settings, ["build", "--exclude-resource-type", "unit_test", *options], view)
+    build = run_dbt(
+        settings, ["build", "--target", settings.target, "--exclude-resource-type", "unit_test", *options], view
+    )
     checks = None
     if build["ok"]:
         view.stage("Checking Postgres")
@@ -131,22 +120,21 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
 
 def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
     """Return what failed or warned in a run, each with its owner and the command that shows the rows."""
-    found = alerts.findings(target_folder(settings, "local"))
+    found = alerts.findings(target_folder(settings, settings.target))
     if summary["checks"]:
         found += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
     return found
 
 
 def count_rows(settings: Settings) -> dict[str, int]:
-    """Return the rows of each table of each layer."""
+    """Return the rows of each table and view of the summary."""
     spark = engine.session(settings)
-    query = " union all ".join(
-        f"select '{schema}.{table}' as name, count(*) as rows from {schema}.{table}"
-        for schema, tables in COUNTED.items()
-        for table in tables
-        if spark.catalog.tableExists(f"{schema}.{table}")
-    )
-    return {row.name: row.rows for row in spark.sql(query).collect()} if query else {}
+    names = [f"{schema}.{table}" for schema, tables in COUNTED.items() for table in tables]
+    names = [name for name in names if spark.catalog.tableExists(name)]
+    query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in names)
+    # Sail returns the parts of a union in any order.
+    found = {row.name: row.rows for row in spark.sql(query).collect()} if names else {}
+    return {name: found[name] for name in names}
 
 
 def count_rejected(settings: Settings) -> dict[str, int]:
@@ -186,7 +174,7 @@ def row_changes(inserted: int, updated: int, deleted: int) -> str:
 
 
 def _save(settings: Settings, summary: dict[str, Any]) -> None:
-    parts = {"build": "local"} | ({"checks": "postgres"} if summary["checks"] else {})
+    parts = {"build": settings.target} | ({"checks": "postgres"} if summary["checks"] else {})
     artifacts = {part: target_folder(settings, target) / "run_results.json" for part, target in parts.items()}
     name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
     history.save(settings, name, summary, artifacts)
@@ -223,4 +211,4 @@ def _show(summary: dict[str, Any], found: list[Finding], settings: Settings, con
         console.print("[green]All is well.[/]")
     else:
         console.print("[red]Something failed; see above.[/]")
-        console.print(f"Spark's messages are in {engine.log_file(settings)}, dbt's in {settings.home / 'dbt'}.")
+        console.print(f"The engine's messages are in {engine.log_file(settings)}, dbt's in {settings.home / 'dbt'}.")

@@ -6,6 +6,7 @@ A layer is a file system and a folder in it, which holds ``<table>/_delta_log`` 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 VIEW = ".view.sql"
+# Where SQL and the Delta log name a type differently.
+SQL_TYPES = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,26 @@ def table(settings: Settings, name: str) -> DeltaTable | None:
         return DeltaTable(f"{layer(settings, schema).address}/{bare}", storage_options=s3.delta_options(settings))
     except TableNotFoundError:
         return None
+
+
+def column_types(table: DeltaTable) -> dict[str, str]:
+    """Return the type of each column as SQL names it, such as ``bigint`` or ``decimal(18,8)``."""
+    fields = json.loads(table.schema().to_json())["fields"]
+    return {field["name"]: _sql_type(field["type"]) for field in fields}
+
+
+def _sql_type(kind: Any) -> str:
+    if isinstance(kind, str):
+        return SQL_TYPES.get(kind, kind)
+    if kind["type"] == "array":
+        return f"array<{_sql_type(kind['elementType'])}>"
+    if kind["type"] == "map":
+        return f"map<{_sql_type(kind['keyType'])},{_sql_type(kind['valueType'])}>"
+    return f"struct<{','.join(_field(field) for field in kind['fields'])}>"
+
+
+def _field(field: dict[str, Any]) -> str:
+    return f"`{field['name']}`:{_sql_type(field['type'])}"
 
 
 def read(settings: Settings, name: str, columns: list[str], **options: Any) -> pyarrow.Table | None:

@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+from lakehouse.storage import lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from deltalake import DeltaTable
     from pyspark.sql import SparkSession
 
 MODEL = "models/sync/postgres_sync.py"
@@ -29,9 +32,61 @@ class Table:
     key: tuple[str, ...]
 
 
-@dataclass
-class Source:
+class Source(Protocol):
     """A Delta table at one version: the version that is read is the version that is recorded."""
+
+    table: Table
+
+    @property
+    def id(self) -> str:
+        """The table's id, which it keeps until it is created again."""
+
+    @property
+    def version(self) -> int:
+        """The version that is read."""
+
+    def columns(self) -> dict[str, str]:
+        """Return Spark's type of each column, by name."""
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield all rows, some at a time, so that memory does not grow with the table."""
+
+
+@dataclass
+class LakeSource:
+    """A table of the local lake, read from its files without an engine."""
+
+    table: Table
+    delta: DeltaTable
+
+    @property
+    def id(self) -> str:
+        """The table's id, which it keeps until it is created again."""
+        return str(self.delta.metadata().id)
+
+    @property
+    def version(self) -> int:
+        """The version that is read."""
+        return self.delta.version()
+
+    def columns(self) -> dict[str, str]:
+        """Return Spark's type of each column, by name."""
+        return lake.column_types(self.delta)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield all rows as Arrow tables of at most CHUNK_ROWS rows."""
+        import pyarrow
+
+        batches = self.delta.to_pyarrow_dataset().to_batches(
+            columns=list(columns), batch_size=CHUNK_ROWS, batch_readahead=1, fragment_readahead=1
+        )
+        for batch in batches:
+            yield pyarrow.Table.from_batches([batch])
+
+
+@dataclass
+class SparkSource:
+    """A table of Unity Catalog, read by the Spark session of a Databricks job."""
 
     spark: SparkSession
     table: Table
@@ -44,12 +99,12 @@ class Source:
         return f"{self.table.relation} version as of {self.version}"
 
     def columns(self) -> dict[str, str]:
-        """Spark's type of each column, by name."""
+        """Return Spark's type of each column, by name."""
         schema = self.spark.sql(f"select * from {self.relation}").schema
         return {column.name: column.dataType.simpleString() for column in schema}
 
     def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """All rows as Arrow tables of about CHUNK_ROWS rows, split by the key; the next is read meanwhile."""
+        """Yield all rows as Arrow tables of about CHUNK_ROWS rows, split by the key, with one chunk read ahead."""
         count = self.spark.sql(f"select count(*) from {self.relation}").collect()[0][0]
         chunks = max(1, -(-count // CHUNK_ROWS))
         names, key = (", ".join(f"`{name}`" for name in some) for some in (columns, self.table.key))
@@ -66,8 +121,13 @@ class Source:
             yield ahead.result()
 
 
-def newest(spark: SparkSession, table: Table) -> Source:
-    """The table's newest version; CryptoError if there is no such Delta table."""
+def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Source:
+    """Return the newest version of a table, of the local lake if ``spark`` is None; CryptoError if there is none."""
+    if spark is None:
+        delta = lake.table(settings, table.relation.replace("`", ""))
+        if delta is None:
+            raise CryptoError(f"{table.relation} can't be read to be published; run 'dbt build' first.")
+        return LakeSource(table, delta)
     from pyspark.errors import PySparkException
 
     try:
@@ -75,7 +135,7 @@ def newest(spark: SparkSession, table: Table) -> Source:
         identity = spark.sql(f"describe detail {table.relation}").select("id").collect()[0][0]
     except PySparkException as error:
         raise CryptoError(f"{table.relation} can't be read to be published; run 'dbt build' first.") from error
-    return Source(spark, table, identity, version)
+    return SparkSource(spark, table, identity, version)
 
 
 def declared(project: Path) -> list[Table]:

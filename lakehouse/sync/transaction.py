@@ -52,7 +52,7 @@ SENTENCES: dict[type[psycopg.Error], str] = {
 
 
 def sync_tables(
-    spark: SparkSession,
+    spark: SparkSession | None,
     settings: Settings,
     invocation_id: str,
     tables: Sequence[Table],
@@ -63,6 +63,8 @@ def sync_tables(
 ) -> list[TableSync]:
     """Bring the tables of Postgres up to date and return what was done, in the order of ``tables``.
 
+    Without ``spark`` the tables of the local lake are read from their files, with it those of its catalog.
+
     With ``plan`` nothing is written and no lock is waited for; with ``force`` every row is read and any shrink is
     accepted. Raises CryptoError if it can't be done; Postgres then keeps its old state.
     """
@@ -70,7 +72,7 @@ def sync_tables(
 
     # Asking for the versions is most of the work of a sync that finds nothing new.
     with ThreadPoolExecutor() as asking:
-        sources = list(asking.map(partial(newest, spark), tables))
+        sources = list(asking.map(partial(newest, spark, settings), tables))
     run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)

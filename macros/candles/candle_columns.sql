@@ -15,7 +15,7 @@
         -- The casts come first, because a difference of wider decimals would lose its last digit.
         cast(cast(volume as decimal(28, 8)) - cast(buy_volume as decimal(28, 8)) as decimal(28, 8)) as sell_volume,
         cast(quote_volume as decimal(38, 16)) as quote_volume,
-        cast(quote_volume as double) / cast(volume as double) as vwap,
+        {{ as_double('quote_volume') }} / {{ as_double('volume') }} as vwap,
         trade_count,
         first_trade_at, last_trade_at,
         newest.revision,

@@ -6,8 +6,8 @@
     interval    '1 minute', '5 minute', '1 hour', '1 day' ... (see window_start)
     keys        what a candle belongs to, such as a symbol and exchange
 
-    The first and last trade of a window are sought only among those at its first and last instant: sorting all trades
-    by (traded_at, trade_id) would rule out a hash aggregation.
+    The first and last trade of a window are sought only among those at its first and last instant: ordering all trades
+    by (traded_at, trade_id) would sort them on Spark, and hold them all in memory on Sail.
 -#}
 {% macro candles_from_trades(interval, keys=['symbol']) %}
     {%- set last_revision = high_water_mark('revision') -%}
@@ -52,8 +52,8 @@
     edges as (
         select
             {% for column in keys %}windows.{{ column }}, {% endfor %}windows.window_start,
-            min_by(price, struct(traded_at, trade_id)) as open,
-            max_by(price, struct(traded_at, trade_id)) as close
+            min_by(price, trade_id) filter (where traded_at = first_trade_at) as open,
+            max_by(price, trade_id) filter (where traded_at = last_trade_at) as close
         from windows
         inner join trades_in_windows on
             {%- for column in keys %} windows.{{ column }} = trades_in_windows.{{ column }} and{% endfor %}

@@ -8,6 +8,6 @@
 {% macro bollinger(column, deviations, bars=20, partition='symbol', bar='bars_seen') -%}
     (
         {{ sma(column, bars, partition, bar) }}
-        + {{ deviations }} * {{ rolling('stddev_pop(' ~ column ~ ')', column, bars, partition, bar) }}
+        + {{ deviations }} * {{ deviation(column, bars, false, partition, bar) }}
     )
 {%- endmacro %}

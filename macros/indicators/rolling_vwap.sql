@@ -6,8 +6,7 @@
     Gap: not detected, rows are counted. Single row: null.
 #}
 {% macro rolling_vwap(quote_volume, volume, bars, partition='symbol', bar='bars_seen') -%}
-    (
-        cast({{ rolling('sum(' ~ quote_volume ~ ')', quote_volume, bars, partition, bar) }} as double)
-        / nullif(cast({{ rolling('sum(' ~ volume ~ ')', volume, bars, partition, bar) }} as double), 0)
-    )
+    {%- set sum_of_quotes = rolling('sum(' ~ quote_volume ~ ')', quote_volume, bars, partition, bar) -%}
+    {%- set sum_of_volumes = rolling('sum(' ~ volume ~ ')', volume, bars, partition, bar) -%}
+    ({{ as_double(sum_of_quotes) }} / nullif({{ as_double(sum_of_volumes) }}, 0))
 {%- endmacro %}

@@ -8,5 +8,5 @@
 {% macro rsi(change, bars, first=2, partition='symbol', bar='bars_seen') -%}
     {%- set gain = wilder('(abs(' ~ change ~ ') + ' ~ change ~ ') / 2', bars, first, partition, bar) -%}
     {%- set movement = wilder('abs(' ~ change ~ ')', bars, first, partition, bar) -%}
-    case when {{ movement }} = 0 then 100 else 100 * ({{ gain }} / {{ movement }}) end
+    case when {{ movement }} = 0 then 100d else 100 * ({{ gain }} / {{ movement }}) end
 {%- endmacro %}

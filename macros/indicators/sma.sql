@@ -5,5 +5,9 @@
     Single row: null.
 #}
 {% macro sma(column, bars, partition='symbol', bar='bars_seen') -%}
-    {{ rolling('avg(' ~ column ~ ')', column, bars, partition, bar) }}
+    {{
+        rolling_fold(
+            column, column, bars, '0d', '(total, value) -> total + value', 'total -> total / ' ~ bars, partition, bar
+        )
+    }}
 {%- endmacro %}

@@ -6,5 +6,5 @@
     Single row: null.
 #}
 {% macro volatility(log_return, bars, bars_per_year=365, partition='symbol', bar='bars_seen') -%}
-    ({{ rolling('stddev_samp(' ~ log_return ~ ')', log_return, bars, partition, bar) }} * sqrt({{ bars_per_year }}))
+    ({{ deviation(log_return, bars, true, partition, bar) }} * sqrt({{ bars_per_year }}))
 {%- endmacro %}

@@ -40,7 +40,6 @@
 {% macro keyed_table_strategy(existing_relation) %}
     {%- set returns = config.meta_get('returns', 'all') -%}
     {%- set is_incremental_run = returns == 'changes' and not should_full_refresh() -%}
-    {%- set has_change_feed = config.get('tblproperties', {}).get('delta.enableChangeDataFeed') == 'true' -%}
     {%- if existing_relation is none or existing_relation.is_view -%}
         {{ return('create_and_insert') }}
     {%- elif not has_contract_columns(existing_relation) -%}
@@ -53,8 +52,8 @@
         {{ return('create_and_insert') }}
     {%- elif is_incremental_run -%}
         {{ return('merge_staged_changes' if config.get('liquid_clustered_by') else 'merge_changes') }}
-    {%- elif returns == 'all' or has_change_feed -%}
-        {#- A table with a change feed is compared even in a full refresh, so that its feed holds real changes only. #}
+    {%- elif returns == 'all' or not config.get('liquid_clustered_by') -%}
+        {#- Compared even in a full refresh, so that candle_revisions finds only real changes between two versions. #}
         {{ return('merge_difference') }}
     {%- endif -%}
     {{ return('replace_all') }}

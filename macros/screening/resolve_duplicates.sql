@@ -11,30 +11,37 @@
 {% macro resolve_duplicates(candidates, keys) %}
     {%- set payload = 'traded_at, price, volume, symbol, exchange, trade_type, user_id' -%}
     {%- set bucket = key_bucket(candidates ~ '.trade_key') -%}
-    with repeated_keys as (
-        select trade_key
+    with counted_keys as (
+        select trade_key, count(*) > 1 as is_repeated
         from {{ keys }}
         group by trade_key
-        having count(*) > 1
     ),
 
+    -- Every candidate has a bucket: an inner join with the few buckets first marks them all without a shuffle.
     buckets as (
-        select distinct {{ key_bucket('trade_key') }} as bucket
-        from repeated_keys
+        select {{ key_bucket('trade_key') }} as bucket, max(is_repeated) as may_repeat
+        from counted_keys
+        group by {{ key_bucket('trade_key') }}
+    ),
+
+    marked as (
+        select /*+ broadcast(buckets) */ {{ candidates }}.*, buckets.may_repeat
+        from buckets
+        inner join {{ candidates }} on buckets.bucket = {{ bucket }}
     ),
 
     -- A row with a row_reason is never kept, so the rows without one are ranked among themselves.
     resolved as (
-        select /*+ broadcast(buckets) */
-            {{ candidates }}.*,
+        select
+            marked.*,
             case
                 when row_reason is not null then row_reason
                 when row_number() over smallest_first = 1 then null
                 when struct({{ payload }}) = first_value(struct({{ payload }})) over smallest_first then 'duplicate'
                 else 'conflicting_duplicate'
             end as reason
-        from {{ candidates }}
-        left semi join buckets on {{ bucket }} = buckets.bucket
+        from marked
+        where may_repeat
         window smallest_first as (
             partition by trade_key, trade_id, row_reason
             order by
@@ -43,9 +50,9 @@
         )
     )
 
-    select /*+ broadcast(buckets) */ {{ candidates }}.*, {{ candidates }}.row_reason as reason
-    from {{ candidates }}
-    left anti join buckets on {{ bucket }} = buckets.bucket
+    select marked.*, marked.row_reason as reason
+    from marked
+    where not may_repeat
     union all
     select resolved.* from resolved
 {% endmacro %}

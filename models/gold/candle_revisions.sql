@@ -14,46 +14,59 @@
     'trade_count', 'first_trade_at', 'last_trade_at',
 ] -%}
 
-with changes as (
-    {{ unprocessed_changes(this, ref('candles_1d')) }}
-),
+{% set commits = unprocessed_commits(this, ref('candles_1d')) -%}
 
-newest_batch as (
+with newest_batch as (
     select max(batch_id) as batch_id from {{ ref('screened_trades') }}
 ),
 
--- One row per column of a candle before or after a commit.
-unpivoted as (
+candles as (
+    select symbol, window_start from {{ ref('candles_1d') }}
+),
+
+{% for commit in commits -%}
+earlier_{{ commit.version }} as (
+    select symbol, window_start, {{ columns | join(', ') }}
+    from {{ ref('candles_1d') }} version as of {{ commit.version - 1 }}
+),
+
+later_{{ commit.version }} as (
+    select symbol, window_start, {{ columns | join(', ') }}
+    from {{ ref('candles_1d') }} version as of {{ commit.version }}
+),
+
+{% endfor -%}
+-- One row per column of a candle, with its values before and after the commit.
+compared as (
+    {% for commit in commits -%}
     select
-        symbol, window_start, _commit_version, _commit_timestamp, _change_type,
+        earlier.symbol, earlier.window_start,
+        timestamp '{{ commit.committed_at }}' as revised_at, cast({{ commit.version }} as bigint) as candle_version,
         stack(
             {{ columns | length }}
             {%- for column in columns %},
-            '{{ column }}', cast({{ column }} as string)
+            '{{ column }}', cast(earlier.{{ column }} as string), cast(later.{{ column }} as string)
             {%- endfor %}
-        ) as (column_name, value)
-    from changes
-    where _change_type in ('update_preimage', 'update_postimage', 'delete')
-),
-
-paired as (
+        ) as (column_name, old_value, new_value)
+    from earlier_{{ commit.version }} as earlier
+    left join later_{{ commit.version }} as later
+        on earlier.symbol = later.symbol and earlier.window_start = later.window_start
+    union all
+    {% endfor -%}
     select
-        symbol, window_start, column_name,
-        max(case when _change_type in ('update_preimage', 'delete') then value end) as old_value,
-        max(case when _change_type = 'update_postimage' then value end) as new_value,
-        max(_commit_timestamp) as revised_at,
-        _commit_version as candle_version
-    from unpivoted
-    group by symbol, window_start, column_name, _commit_version
+        symbol, window_start, cast(null as timestamp) as revised_at, cast(0 as bigint) as candle_version,
+        stack(1, '', '', '') as (column_name, old_value, new_value)
+    from candles
+    where false
 ),
 
 final as (
     select
-        paired.symbol, paired.window_start, paired.column_name, paired.old_value, paired.new_value,
-        paired.revised_at, newest_batch.batch_id, paired.candle_version, false as is_deleted
-    from paired
+        compared.symbol, compared.window_start, compared.column_name, compared.old_value, compared.new_value,
+        compared.revised_at, newest_batch.batch_id, compared.candle_version, false as is_deleted
+    from compared
     cross join newest_batch
-    where paired.old_value is distinct from paired.new_value
+    where compared.old_value is distinct from compared.new_value
 )
 
 select * from final

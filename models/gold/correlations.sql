@@ -5,7 +5,7 @@ with
 
 days as (
 
-    select symbol, metric_date, cast(close as double) as close
+    select symbol, metric_date, {{ as_double('close') }} as close
     from {{ ref('daily_metrics') }}
 
 ),

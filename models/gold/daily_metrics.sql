@@ -63,12 +63,12 @@ filled as (
         coalesce(days.buy_volume, 0) as buy_volume,
         coalesce(days.sell_volume, 0) as sell_volume,
         coalesce(days.quote_volume, 0) as quote_volume,
-        coalesce(days.vwap, cast(days.last_close as double)) as vwap,
+        coalesce(days.vwap, {{ as_double('days.last_close') }}) as vwap,
         coalesce(days.trade_count, 0) as trade_count,
         days.first_trade_at, days.last_trade_at,
         days.trade_count is null as is_filled,
         days.metric_date < days.last_day as is_complete,
-        cast(days.last_close as double) / lag(cast(days.last_close as double)) over (
+        {{ as_double('days.last_close') }} / lag({{ as_double('days.last_close') }}) over (
             partition by days.symbol order by days.metric_date
         ) - 1 as return_1d
     from days

@@ -25,8 +25,8 @@ spreads as (
         exchange_days.metric_date,
         exchange_days.close as exchange_close,
         market_days.close as market_close,
-        (cast(exchange_days.close as double) / cast(market_days.close as double) - 1) * 10000 as spread_bps,
-        cast(exchange_days.volume as double) / cast(market_days.volume as double) as volume_share,
+        ({{ as_double('exchange_days.close') }} / {{ as_double('market_days.close') }} - 1) * 10000 as spread_bps,
+        {{ as_double('exchange_days.volume') }} / {{ as_double('market_days.volume') }} as volume_share,
         exchange_days.last_trade_at
     from exchange_days
     inner join market_days

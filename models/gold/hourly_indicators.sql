@@ -8,9 +8,9 @@ hours as (
     select
         symbol,
         window_start,
-        cast(high as double) as high,
-        cast(low as double) as low,
-        cast(close as double) as close,
+        {{ as_double('high') }} as high,
+        {{ as_double('low') }} as low,
+        {{ as_double('close') }} as close,
         volume,
         quote_volume
     from {{ ref('candles_1h') }}

@@ -5,7 +5,7 @@ with
 
 days as (
 
-    select symbol, metric_date, symbol_name, cast(close as double) as close, volume, is_complete, return_1d
+    select symbol, metric_date, symbol_name, {{ as_double('close') }} as close, volume, is_complete, return_1d
     from {{ ref('daily_metrics') }}
 
 ),

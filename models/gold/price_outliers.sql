@@ -5,7 +5,7 @@ with
 
 days as (
 
-    select symbol, metric_date, high, low, cast(close as double) as close
+    select symbol, metric_date, high, low, {{ as_double('close') }} as close
     from {{ ref('daily_metrics') }}
 
 ),
@@ -25,9 +25,9 @@ medians as (
         case
             when count(close) over (
                 partition by symbol order by metric_date rows between 7 preceding and 1 preceding
-            ) = 7 then percentile(close, 0.5) over (
+            ) = 7 then element_at(sort_array(collect_list(close) over (
                 partition by symbol order by metric_date rows between 7 preceding and 1 preceding
-            )
+            )), 4)
         end as median_7d
     from days
 
@@ -52,7 +52,7 @@ outliers as (
         trades.price,
         trades.volume,
         suspect_days.median_7d,
-        cast(trades.price as double) / suspect_days.median_7d as price_ratio
+        {{ as_double('trades.price') }} / suspect_days.median_7d as price_ratio
     from trades
     inner join suspect_days
         on trades.symbol = suspect_days.symbol and trades.trade_date = suspect_days.metric_date

@@ -23,5 +23,5 @@ def model(dbt, session):
     # Only Databricks provides `dbutils`; elsewhere the settings come from the machine's environment.
     dbutils = globals().get("dbutils")
     given = settings.load(secret_scope.read(dbutils, scope) if dbutils else None)
-    sync.sync_tables(session, given, globals()["invocation_id"], tables(dbt), force=force)
+    sync.sync_tables(session if dbutils else None, given, globals()["invocation_id"], tables(dbt), force=force)
     return sync.runs(session, given, unknown_to=str(dbt.this) if dbt.is_incremental else None)

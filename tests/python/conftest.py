@@ -10,9 +10,12 @@ import subprocess
 import sys
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import engine
 from lakehouse import settings as settings_module
@@ -20,8 +23,7 @@ from lakehouse import settings as settings_module
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-PROJECT = Path(__file__).resolve().parents[2]
-REAL_DATA = Path(os.environ["CRYPTO_REAL_DATA"]).resolve() if os.environ.get("CRYPTO_REAL_DATA") else None
+pytest_plugins = ["support.database_fixtures"]
 
 
 def _clean_environment() -> None:
@@ -44,22 +46,20 @@ def _no_user_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> settings_module.Settings:
     """Settings with a data home of this test's own."""
-    return settings_module.load({"CRYPTO_HOME": str(tmp_path / "home")} | empty(), PROJECT)
+    return settings_module.load({"CRYPTO_HOME": str(tmp_path / "home")} | no_settings(), PROJECT)
 
 
-def empty() -> dict[str, str]:
-    """Settings that hide all of a user's."""
-    return {name: "" for name in settings_module.NAMES if name != "CRYPTO_HOME"}
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that pytest's workers share."""
+    root = tmp_path_factory.getbasetemp()
+    return root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
 
 
 @pytest.fixture(scope="session")
 def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module.Settings:
     """Settings of the data home whose engine all tests share."""
-    root = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        root = root.parent
-    given = {"CRYPTO_HOME": str(root / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "1"}
-    return settings_module.load(empty() | given, PROJECT)
+    given = {"CRYPTO_HOME": str(_shared(tmp_path_factory) / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "1"}
+    return settings_module.load(no_settings() | given, PROJECT)
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +68,26 @@ def spark(engine_settings):
     return engine.session(engine_settings)
 
 
+@pytest.fixture(scope="session")
+def apache_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module.Settings:
+    """Settings of the data home whose Apache Spark all tests of target ``spark`` share."""
+    given = {"CRYPTO_HOME": str(_shared(tmp_path_factory) / "spark home"), "CRYPTO_ENGINE_IDLE_MINUTES": "1"}
+    found = settings_module.load(no_settings() | given | {"CRYPTO_ENGINE_MEMORY": "2g"}, PROJECT)
+    return replace(found, engine=settings_module.SPARK)
+
+
+@pytest.fixture(scope="session")
+def apache_spark(apache_settings):
+    """A session of the shared Apache Spark, whose parts are fetched when they are missing."""
+    return engine.session(apache_settings)
+
+
 @pytest.fixture
-def schema(spark):
+def schema(engine_settings, spark):
     """The name of an empty schema of this test's own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    spark.sql(f"create schema {name}")
+    place = engine.path(engine_settings, engine_settings.warehouse / f"{name}.db")
+    spark.sql(f"create schema {name} location '{place}'")
     yield name
     spark.sql(f"drop schema {name} cascade")
 
@@ -81,7 +96,7 @@ def schema(spark):
 def user(engine_settings, spark):
     """Run a command in the repository as a user does, in this home."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    environment |= empty() | {"CRYPTO_HOME": str(engine_settings.home)}
+    environment |= no_settings() | {"CRYPTO_HOME": str(engine_settings.home)}
 
     def run(*command, fails=False, **given):
         done = subprocess.run(

@@ -1,6 +1,4 @@
 -- Grain: one row per symbol and day with trades.
-{{ config(tblproperties={'delta.enableChangeDataFeed': 'true'}) }}
-
 with candles as (
     {{ candles_from_candles(ref('candles_1h'), '1 day') }}
 )

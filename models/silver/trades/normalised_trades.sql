@@ -23,15 +23,14 @@ withdrawn_files as (
     from {{ source('bronze', 'withdrawn_files') }}
 ),
 
--- try_cast gives null for a number that is not finite or too large.
 normalised as (
     select
         {{ trimmed('trades.trade_id') }} as trade_id,
         symbols.symbol,
         exchanges.exchange,
         upper({{ trimmed('trades.trade_type') }}) as trade_type,
-        try_cast(trades.price as decimal(18, 8)) as price,
-        try_cast(trades.volume as decimal(18, 8)) as volume,
+        {{ as_decimal('trades.price') }} as price,
+        {{ as_decimal('trades.volume') }} as volume,
         -- Impossible timestamps become null; one of them would defeat file skipping.
         case
             when

@@ -7,8 +7,8 @@ import contextlib
 
 import jinja2
 import pytest
-from project_copies import PROJECT, copied, edited
-from test_contributing import runner
+from support.commands import runner
+from support.project import PROJECT, copied, edited, indicator_macros
 
 EXAMPLE = "tests/singular/assert_indicator_macros_equal_a_worked_example.sql"
 RSI, SEED = "macros/indicators/rsi.sql", "macros/indicators/exponential_mean.sql"
@@ -36,17 +36,20 @@ FAULTS = {
         ],
         {"rsi_2"},
     ),
-    "0 where there was no loss": ([(RSI, "= 0 then 100 else 100 *", "= 0 then 100 else 100 - 100 *")], {"rsi_2"}),
+    "0 where there was no loss": ([(RSI, "= 0 then 100d else 100 *", "= 0 then 100d else 100 - 100 *")], {"rsi_2"}),
     "a seed of one value more": (
         [(SEED, "{%- set seed = first + bars - 1 -%}", "{%- set seed = first + bars -%}")],
         {"ema_3", "wilder_2", "rsi_2", "macd_2_3", "signal_2", "atr_2"},
     ),
     "a sample deviation in the bands": (
-        [("macros/indicators/bollinger.sql", "stddev_pop", "stddev_samp")],
+        [("macros/indicators/bollinger.sql", "bars, false, partition", "bars, true, partition")],
         {"bollinger_3"},
     ),
     "a window that starts short": (
-        [("macros/indicators/rolling.sql", "{{ window }} = {{ bars }} then", "{{ window }} > 0 then")],
+        [
+            (f"macros/indicators/{name}.sql", "{{ window }} = {{ bars }} then", "{{ window }} > 0 then")
+            for name in ("rolling", "rolling_fold")
+        ],
         {"sma_3", "bollinger_3", "vwap_2"},
     ),
 }
@@ -65,8 +68,9 @@ def test_the_worked_example_names_what_differs(copy, spark, fault):
     with contextlib.ExitStack() as stack:
         for path, old, new in edits:
             stack.enter_context(edited(copy, path, old, new))
-        macros = "".join(path.read_text() for path in sorted((copy / "macros" / "indicators").glob("*.sql")))
-        query = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(macros + (copy / EXAMPLE).read_text())
+        query = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
+            indicator_macros(copy) + (copy / EXAMPLE).read_text()
+        )
         found = spark.sql(query.render()).collect()
     assert {name for row in found for name in row.different.split(", ")} == wanted
 

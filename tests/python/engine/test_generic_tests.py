@@ -1,20 +1,8 @@
 """The project's generic dbt tests pass good rows and find bad ones, nulls included."""
 
-import re
-from pathlib import Path
-
-import jinja2
 import pytest
-
-PROJECT = Path(__file__).resolve().parents[2]
-
-
-def rendered(test: str, model: str, **arguments) -> str:
-    """The test's query, its block read as a macro, since only dbt knows test blocks."""
-    text = (PROJECT / "tests" / "generic" / f"{test}.sql").read_text()
-    text = re.sub(r"{% test (\w+)", r"{% macro \1", text).replace("{% endtest %}", "{% endmacro %}")
-    module = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).module
-    return getattr(module, test)(model, **arguments)
+from support.generic_tests import rendered
+from support.project import PROJECT
 
 
 def rows(columns: str, *values: str) -> str:
@@ -27,6 +15,10 @@ CLOSED, OPEN = {"column_name": "value", "min_value": 0, "max_value": 1}, {"inclu
 HERE = rows("symbol, value", "('BTC', 1)", "('BTC', 1)", "('ETH', null)")
 SPLIT = [rows("volume", "(2)"), rows("volume", "(3)", "(null)")]
 NONE = "(select 1 as volume where false)"
+CANDLES = rows("trade_count, volume, quote_volume", "(2, 3.5, 7.5)", "(1, 1.5, 2.5)")
+FINER = rows("trade_count, volume, quote_volume", "(1, 3.0, 7.0)", "(1, 0.5, 0.5)", "(1, 1.5, 2.5)")
+TRADES = rows("volume, quote_volume", "(3.0, 7.0)", "(0.5, 0.5)", "(1.5, 2.5)")
+NO_CANDLES = "(select 1 as trade_count, 1.5 as volume, 2.5 as quote_volume where false)"
 RULES = {"rules": {"positive": "value > 0", "small": "value < 9"}}
 
 CASES = {
@@ -42,6 +34,24 @@ CASES = {
         "unique_combination",
         rows("symbol, day", "('BTC', null)", "('BTC', null)"),
         KEY,
+        1,
+    ),
+    "holds all of passes the same sums": (
+        "holds_all_of",
+        rows("trade_count, volume, quote_volume", "(3, 2, 4)"),
+        {"finer": rows("trade_count, volume, quote_volume", "(1, 1, 3)", "(2, 1, 1)")},
+        0,
+    ),
+    "holds all of finds a missing trade": (
+        "holds_all_of",
+        rows("trade_count, volume, quote_volume", "(2, 2, 4)"),
+        {"finer": rows("trade_count, volume, quote_volume", "(1, 1, 3)", "(2, 1, 1)")},
+        1,
+    ),
+    "holds all of finds candles without trades": (
+        "holds_all_of",
+        rows("trade_count, volume, quote_volume", "(1, 1, 3)"),
+        {"finer": "(select 1 as volume, 1 as quote_volume where false)", "finer_trades": "count(*)"},
         1,
     ),
     "range passes its edges": ("in_range", rows("value", "(0d)", "(1d)"), CLOSED, 0),
@@ -113,6 +123,14 @@ CASES = {
         1,
     ),
     "conservation passes nothing": ("conservation", NONE, {"parts": [NONE], "measure": "sum(volume)"}, 0),
+    "candles hold all finer candles": ("holds_all_of", CANDLES, {"finer": FINER}, 0),
+    "candles hold all trades": ("holds_all_of", CANDLES, {"finer": TRADES, "finer_trades": "count(*)"}, 0),
+    "candles hold nothing of nothing": ("holds_all_of", NO_CANDLES, {"finer": NO_CANDLES}, 0),
+    "candles lack all trades": ("holds_all_of", NO_CANDLES, {"finer": TRADES, "finer_trades": "count(*)"}, 1),
+    "candles hold trades of nothing": ("holds_all_of", CANDLES, {"finer": NO_CANDLES}, 1),
+    "candles lack a trade": ("holds_all_of", CANDLES.replace("(2,", "(1,"), {"finer": FINER}, 1),
+    "candles lack volume": ("holds_all_of", CANDLES.replace("3.5", "3.4"), {"finer": FINER}, 1),
+    "candles lack quote volume": ("holds_all_of", CANDLES.replace("7.5", "7.4"), {"finer": FINER}, 1),
     "row rules pass": ("row_rules", rows("value", "(1)", "(8)"), RULES, 0),
     "row rules pass no rows": ("row_rules", "(select 1 as value where false)", RULES, 0),
     "row rules find each broken rule": ("row_rules", rows("value", "(0)", "(-1)", "(9)"), RULES, 2),

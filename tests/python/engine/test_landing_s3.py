@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-import s3_server as s3_server_process
+from support import s3_server as s3_server_process
 
-from ingestion import bronze, landing_zone, normalise, sample
+from ingestion import landing_zone, ledger, normalise, sample
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -72,13 +72,13 @@ def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, c
     first, second = sample.generate(cloud.landing_zone, trades=500)
     put(cloud, "trades/cut.parquet", b"PAR1 and no more")
     put(cloud, "trades/empty.parquet", b"")
-    landed = bronze.ingest(spark, cloud, schema=schema)
+    landed = ledger.ingest(spark, cloud, schema=schema)
     assert landed.files == {address.removeprefix(f"{cloud.landing_zone}/"): 250 for address in (first, second)}
     assert {path: why.reason for path, why in landed.set_aside.items()} == {
         "cut.parquet": "unreadable",
         "empty.parquet": "empty",
     }
-    again = bronze.ingest(spark, cloud, schema=schema)
+    again = ledger.ingest(spark, cloud, schema=schema)
     assert (again.files, again.set_aside, len(again.waiting)) == ({}, {}, 2)
 
 
@@ -92,7 +92,7 @@ def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch
 
     monkeypatch.setattr(landing_zone.LandingZone, "open", lose)
     batch = normalise.Batch(zone, 1, listed[0].modified_at)
-    staged = normalise.stage(batch, listed, cloud.home / "staging")
+    staged = normalise.normalise(batch, listed, cloud.home / "staging")
     assert [(why.reason, why.lasting) for why in staged.set_aside.values()] == [("unreadable", False)] * 2
 
 

@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from databases import login, rows
+from support.databases import login, rows
 
 from lakehouse import postgres
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import migrate
-
-pytest_plugins = ["database_fixtures"]
 
 
 def test_creates_every_table_and_fills_the_reference(database):

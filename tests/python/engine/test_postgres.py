@@ -12,8 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lakehouse import postgres, settings
+from lakehouse import ports, postgres, settings
 from lakehouse.errors import CryptoError
+from lakehouse.postgres import embedded
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_stopping_twice_is_no_error(home):
 def test_two_processes_at_once_start_one_server(tmp_path):
     given = settings.load({"CRYPTO_HOME": str(tmp_path / "home")})
     script = (
-        "import sys; from ingestion import postgres, settings\n"
+        "import sys; from lakehouse import postgres, settings\n"
         "given = settings.load({'CRYPTO_HOME': sys.argv[1]})\n"
         "print(postgres.connect(given).execute('select pg_postmaster_start_time()').fetchone()[0])"
     )
@@ -151,16 +152,16 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_missing_programs_are_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(postgres.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     given = settings.load({"CRYPTO_HOME": str(tmp_path / "home")})
     with pytest.raises(CryptoError, match=r"^Postgres is not installed; install requirements\.txt.*\.$"):
         postgres.connect(given)
 
 
 def test_no_free_port_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(postgres, "is_free", lambda port: False)
+    monkeypatch.setattr(ports, "is_free", lambda port: False)
     with pytest.raises(CryptoError, match=r"^No port of 127\.0\.0\.1 is free"):
-        postgres.free_port()
+        ports.free_port()
 
 
 def test_what_the_server_says_at_its_end_reaches_the_user(tmp_path):
@@ -180,7 +181,7 @@ def test_what_the_server_says_at_its_end_reaches_the_user(tmp_path):
         ({"name": "nowhere"}, "has no database 'nowhere'"),
         ({"host": "no-such-host.invalid"}, "The host 'no-such-host.invalid' is not known; check DB_ENDPOINT"),
         ({"port": 1}, "does not answer; check that it runs"),
-        ({"sslmode": "require"}, "offers no TLS, which sslmode 'require' asks for; turn it on there"),
+        ({"sslmode": "require"}, "offers no TLS, which sslmode 'require' requires; turn it on there"),
     ],
 )
 def test_a_server_that_cannot_be_used_is_one_sentence_without_the_password(home, change, sentence):
@@ -198,7 +199,7 @@ def test_a_server_of_the_users_own_is_not_ours_to_stop(home):
     server = settings.Postgres("db.example.com", 5432, "crypto", "crypto", "p@ss/word", "verify-full", "system")
     own = replace(home, postgres=server)
     for act in (postgres.start, postgres.stop):
-        with pytest.raises(CryptoError, match="not ours to start or stop"):
+        with pytest.raises(CryptoError, match="does not start or stop"):
             act(own)
     address = "postgresql://crypto:p%40ss%2Fword@db.example.com:5432/crypto?sslmode=verify-full&sslrootcert=system"
     assert postgres.url(own) == address

@@ -4,13 +4,11 @@ from datetime import date
 
 import pyarrow as pa
 import pytest
-from databases import TABLES, FakeSource, rows
-from test_generic_tests import rendered
+from support.databases import TABLES, FakeSource, rows
+from support.generic_tests import rendered
 
 from lakehouse import postgres
 from lakehouse.sync import Table
-
-pytest_plugins = ["database_fixtures"]
 
 LOG = "crypto.sync_runs"
 

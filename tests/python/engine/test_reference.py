@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingestion import bronze, reference
+from ingestion import ledger, reference
 from lakehouse import postgres
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
@@ -58,7 +58,7 @@ def trade(spark, schema: str, settings, symbol: str, exchange: str) -> None:
     target = Path(settings.landing_zone) / "x.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([row]), target)
-    bronze.ingest(spark, settings, schema=schema)
+    ledger.ingest(spark, settings, schema=schema)
 
 
 def test_all_three_tables_are_copied_and_written_only_if_they_differ(spark, schema, connection, engine_settings):

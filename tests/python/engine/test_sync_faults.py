@@ -8,18 +8,17 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pyarrow as pa
 import pytest
-from databases import Lake, count, proxy, rows, trading_indicators
 from pyspark.errors import PySparkException
+from support.databases import Lake, count, proxy, rows, trading_indicators
+from support.project import PROJECT
 
-from lakehouse import postgres, sync
+from lakehouse import postgres
 from lakehouse.errors import CryptoError
-
-pytest_plugins = ["database_fixtures"]
+from lakehouse.sync import transaction
 
 METRICS, INDICATORS = "crypto.daily_metrics", "crypto.trading_indicators"
 # Which run wrote the rows, how many they are, and what the log says of both tables.
@@ -84,9 +83,13 @@ def test_a_reader_never_sees_a_mix_or_a_hole(lake, syncs):
 
 def child(lake: Lake) -> subprocess.Popen:
     """Another process that is about to publish 8,000 rows of mark 1."""
-    script = Path(__file__).with_name("publish_and_die.py")
+    script = PROJECT / "tests/python/support/publish_and_die.py"
     server = lake.database.postgres
-    environ = os.environ | {"CRYPTO_HOME": str(lake.database.home), "DB_PASSWORD": server.password}
+    environ = os.environ | {
+        "PYTHONPATH": str(PROJECT / "tests/python"),
+        "CRYPTO_HOME": str(lake.database.home),
+        "DB_PASSWORD": server.password,
+    }
     environ |= {"DB_ENDPOINT": server.host, "DB_PORT": str(server.port), "DB_NAME": server.name}
     environ |= {"DB_USER": server.user, "DB_SSLMODE": "disable"}
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=environ)
@@ -173,7 +176,7 @@ def test_a_cut_connection_is_tried_again_and_never_twice(lake, words, arrives):
 
 
 def test_a_connection_that_is_cut_every_time_leaves_the_old_state(lake, monkeypatch):
-    monkeypatch.setattr(sync.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(transaction.time, "sleep", lambda seconds: None)
     lake.publish()
     lake.write_both(mark=1)
     with (
@@ -212,7 +215,7 @@ def test_a_statement_that_takes_too_long_is_ended(lake, monkeypatch):
         connection.execute(
             f"create trigger dawdle before update on {METRICS} for each row execute function crypto.dawdle()"
         )
-    monkeypatch.setattr(publishing, "STATEMENT_SECONDS", 1)
+    monkeypatch.setattr(transaction, "STATEMENT_SECONDS", 1)
     lake.write_both(mark=1)
     with pytest.raises(CryptoError, match="Nothing was published, a statement took too long"):
         lake.publish()

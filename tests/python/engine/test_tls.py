@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
-from conftest import PROJECT, empty
-from databases import SYSTEMS, WHY_NO_SYSTEMS, Lake, Server, count, lakes_in_memory, proxy
+from support.databases import SYSTEMS, WHY_NO_SYSTEMS, Lake, Server, count, lakes_in_memory, proxy
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import postgres
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
-from lakehouse.postgres import migrate
+from lakehouse.postgres import embedded, migrate
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 127.0.0.2, which counts as remote")
 
@@ -48,7 +50,7 @@ def tls_server(certificates, tmp_path_factory):
         place = shutil.copy(certificates / name, server.embedded.data)
         os.chown(place, owner.st_uid, owner.st_gid)
         os.chmod(place, 0o600)
-    with postgres.psycopg.connect(**server.embedded.values(), autocommit=True) as connection:
+    with psycopg.connect(**server.embedded.values(), autocommit=True) as connection:
         for name, value in {"ssl_cert_file": "server.pem", "ssl_key_file": "server.key", "ssl": "on"}.items():
             connection.execute(f"alter system set {name} = '{value}'")
         connection.execute("select pg_reload_conf()")
@@ -60,7 +62,7 @@ def remote(server: Server, base, port: int, host: str = NAMED, **given: str):
     """Settings of a user whose server is at that address; no sslmode is named."""
     values = server.database(base).postgres
     given |= {"DB_ENDPOINT": host, "DB_PORT": str(port), "DB_NAME": values.name, "DB_USER": values.user}
-    return settings_module.load(empty() | given | {"DB_PASSWORD": values.password, "CRYPTO_HOME": str(base.home)})
+    return settings_module.load(no_settings() | given | {"DB_PASSWORD": values.password, "CRYPTO_HOME": str(base.home)})
 
 
 def test_the_right_ca_is_enough(tls_server, certificates, settings):
@@ -72,7 +74,7 @@ def test_the_right_ca_is_enough(tls_server, certificates, settings):
             encrypted, version = connection.execute(query).fetchone()
             assert encrypted and version >= "TLSv1.2"
             migrate.migrate(connection)
-        with postgres.psycopg.connect(postgres.url(found)) as connection:
+        with psycopg.connect(postgres.url(found)) as connection:
             assert connection.info.get_parameters()["sslmode"] == "verify-full"
         with lakes_in_memory():
             Lake(found).publish()
@@ -82,9 +84,9 @@ def test_the_right_ca_is_enough(tls_server, certificates, settings):
 @pytest.mark.parametrize(
     ("ca", "host", "sentence"),
     [
-        ("stranger.pem", NAMED, r"a certificate which the CAs in .*stranger\.pem do not vouch for; name the CA file"),
-        ("", NAMED, "a certificate of no known CA; name the CA file of this server in DB_SSLROOTCERT"),
-        ("ca.pem", OTHER, "a certificate for another host; set DB_ENDPOINT to the name that it is made for"),
+        ("stranger.pem", NAMED, r"a certificate of a CA that is not in .*stranger\.pem; name the CA file"),
+        ("", NAMED, "a certificate of an unknown CA; name the CA file of this server in DB_SSLROOTCERT"),
+        ("ca.pem", OTHER, "a certificate for another host; set DB_ENDPOINT to the name in that certificate"),
     ],
 )
 def test_a_server_that_cannot_prove_itself_is_one_sentence(tls_server, certificates, settings, ca, host, sentence):
@@ -98,13 +100,13 @@ def test_a_server_that_cannot_prove_itself_is_one_sentence(tls_server, certifica
 
 
 def test_a_remote_server_without_tls_gets_no_password(tmp_path_factory, settings):
-    server = Server(tmp_path_factory.mktemp("plain"), postgres.binaries())
+    server = Server(tmp_path_factory.mktemp("plain"), embedded.binaries())
     server.start()
     sent = []
     try:
         with proxy(server.embedded.values()["port"], lambda data: bool(sent.append(data)), host=NAMED) as port:
             found = remote(server, settings, port)
-            with pytest.raises(CryptoError, match="offers no TLS, which sslmode 'verify-full' asks for"):
+            with pytest.raises(CryptoError, match="offers no TLS, which sslmode 'verify-full' requires"):
                 postgres.connect(found)
     finally:
         server.stop()
@@ -123,7 +125,7 @@ def test_dbt_verifies_as_well(tls_server, certificates, settings, ca, works):
         done = subprocess.run(
             [Path(sys.prefix) / "bin" / "dbt", "debug", "--target", "postgres", "--connection"],
             cwd=PROJECT,
-            env=os.environ | empty() | given | {"DBT_LOG_PATH": str(settings.home / "logs")},
+            env=os.environ | no_settings() | given | {"DBT_LOG_PATH": str(settings.home / "logs")},
             capture_output=True,
             text=True,
             check=False,

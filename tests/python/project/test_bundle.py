@@ -13,7 +13,6 @@ from importlib import import_module, metadata
 
 import pytest
 import yaml
-from conftest import PROJECT
 from databricks.bundles.clusters import Cluster
 from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.jobs import Job
@@ -22,6 +21,7 @@ from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
 from dbt.cli.main import cli
+from support.project import PROJECT
 
 from lakehouse.settings import LAYERS
 

@@ -1,17 +1,17 @@
 """CONTRIBUTING.md is replayed: each path's edits are applied to a copy of the project, which is then built."""
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
-import house_rules
 import pytest
-from conftest import empty
-from project_copies import PROJECT, copied
+from support.commands import runner
+from support.isolation import no_settings
+from support.project import PROJECT, copied
 
 from lakehouse import postgres
 from lakehouse import settings as settings_module
+from tools import house_rules
 
 PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 PATHS = dict(re.findall(r"^## \d (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -51,23 +51,6 @@ def apply(path: str, copy: Path, run=None) -> str:
         elif file and language != "sh":
             (copy / file).write_text(text)
     return said
-
-
-def runner(home: Path):
-    def run(copy: Path, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-euc", command],
-            cwd=copy,
-            env=os.environ | empty() | {"CRYPTO_HOME": str(home), "CRYPTO_ENGINE_IDLE_MINUTES": "2"},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1800,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture
@@ -120,7 +103,7 @@ def test_every_path_is_built_as_the_page_says(copy, tmp_path):
     """All six, one after the other, in one copy and one small home."""
     home = tmp_path / "home"
     run = runner(home)
-    settings = settings_module.load(empty() | {"CRYPTO_HOME": str(home)}, PROJECT)
+    settings = settings_module.load(no_settings() | {"CRYPTO_HOME": str(home)}, PROJECT)
 
     def rows(query):
         with postgres.connect(settings) as connection:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from project_copies import PROJECT
+from support.project import PROJECT
 
 PAGE = (PROJECT / "docs" / "decisions.md").read_text()
 LESSONS = {

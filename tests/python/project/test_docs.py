@@ -7,7 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 import talib
-from conftest import PROJECT, empty
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import postgres
 from lakehouse import settings as settings_module
@@ -45,7 +46,7 @@ def shell(script, home):
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=PROJECT,
-        env=os.environ | empty() | {"CRYPTO_HOME": str(home)},
+        env=os.environ | no_settings() | {"CRYPTO_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
@@ -87,7 +88,7 @@ def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_p
     (block,) = [block for page, block in blocks("sh") if "CRYPTO_HOME=" in block and page == "README.md"]
     home = tmp_path / "home"
     shell(re.sub(r"export CRYPTO_HOME=\S+", f"export CRYPTO_HOME='{home}'", block), home)
-    found = settings_module.load(empty() | {"CRYPTO_HOME": str(home)}, PROJECT)
+    found = settings_module.load(no_settings() | {"CRYPTO_HOME": str(home)}, PROJECT)
     with postgres.connect(found) as connection:
         rows = connection.execute(
             "select symbol, close, sma_200, ema_26, rsi_14, macd_signal, bars_seen from crypto.trading_indicators "

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from browser import browser, page
-from conftest import PROJECT
+from support.browser import browser, page
+from support.project import PROJECT
 
 from lakehouse import postgres
 

@@ -1,8 +1,9 @@
 """The project keeps its house rules, and a copy that breaks one is told which."""
 
-import house_rules
 import pytest
-from project_copies import PROJECT, copied, edited
+from support.project import PROJECT, copied, edited
+
+from tools import house_rules
 
 
 def test_the_project_keeps_its_house_rules(tmp_path):
@@ -21,7 +22,7 @@ CASES = {
     ),
     "an undocumented column": (
         f"{OUTLIERS}.yml",
-        "        description: Price by median_7d; more than 3 or less than 1/3.\n",
+        "        description: Price divided by median_7d; more than 3 or less than 1/3.\n",
         "",
         {"described"},
     ),
@@ -43,7 +44,12 @@ CASES = {
         "",
         {"key"},
     ),
-    "a model without a test": ("models/silver/rejected_trades.yml", "        data_tests: [not_null]\n", "", {"tested"}),
+    "a model without a test": (
+        "models/silver/trades/rejected_trades.yml",
+        "        data_tests: [not_null]\n",
+        "",
+        {"tested"},
+    ),
     "a test that only warns": (
         f"{OVERVIEW}.yml",
         "{values: [overbought, oversold, neutral]}\n",
@@ -58,7 +64,7 @@ CASES = {
     ),
     "an indicator that does not tell of gaps": (
         "macros/indicators/sma.sql",
-        "a gap is not seen, bars are counted; ",
+        " Gap: not detected, rows are counted.",
         "",
         {"macro_documented"},
     ),
@@ -76,21 +82,21 @@ CASES = {
     ),
     "a layer skipped": (f"{OUTLIERS}.sql", "ref('trades')", "source('bronze', 'trades')", {"layers"}),
     "a layer read backwards": (
-        "models/silver/rejected_trades.sql",
+        "models/silver/trades/rejected_trades.sql",
         "from {{ ref('screened_trades') }}",
         "from {{ ref('price_outliers') }}",
         {"layers"},
     ),
     "a table where the folder has views": (
-        "models/reading/latest_metrics.sql",
+        "models/serving/latest_metrics.sql",
         "with\n",
         "{{ config(materialized='table') }}\n\nwith\n",
         {"materialized"},
     ),
     "a table of changes that takes any column": (
-        "models/silver/candles_1h.sql",
-        "returns='changes',",
-        "returns='changes', on_schema_change='ignore',",
+        "models/silver/candles/candles_1h.sql",
+        "with candles",
+        "{{ config(on_schema_change='ignore') }}\n\nwith candles",
         {"materialized"},
     ),
     "a gold model without a contract": (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project_copies import PROJECT, copied, edited
+from support.project import PROJECT, copied, edited
 
 PROGRAMS = Path(sys.executable).parent
 

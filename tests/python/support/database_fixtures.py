@@ -1,16 +1,16 @@
 """Fixtures of the tests that need Postgres."""
 
 import pytest
-from databases import SYSTEMS, WHY_NO_SYSTEMS, Lake, Server, lakes_in_memory
 
 from lakehouse import postgres
-from lakehouse.postgres import migrate
+from lakehouse.postgres import embedded, migrate
+from support.databases import SYSTEMS, WHY_NO_SYSTEMS, Lake, Server, lakes_in_memory
 
 
 @pytest.fixture(scope="session", params=["embedded", "the system's"])
 def server(request, tmp_path_factory):
     """A running server, of each make in turn."""
-    programs = postgres.binaries() if request.param == "embedded" else SYSTEMS
+    programs = embedded.binaries() if request.param == "embedded" else SYSTEMS
     if programs is None:
         pytest.skip(WHY_NO_SYSTEMS)
     server = Server(tmp_path_factory.mktemp("server"), programs)

@@ -16,13 +16,14 @@ import psycopg
 import pyarrow as pa
 
 from lakehouse import postgres, settings, sync
-from lakehouse.postgres import migrate
-from lakehouse.sync import Published, Table
+from lakehouse.postgres import embedded, migrate
+from lakehouse.sync import Table, TableSync, transaction
+from support.project import PROJECT
 
 # The system's own server, such as Debian's postgresql-15.
 SYSTEMS = max(Path("/usr/lib/postgresql").glob("1[5-9]/bin"), default=None)
 WHY_NO_SYSTEMS = "this machine has no Postgres 15 or newer in /usr/lib/postgresql; apt-get install postgresql brings it"
-TABLES = sync.declared(settings.project_root(Path(__file__)))
+TABLES = sync.declared(PROJECT)
 # Of each Arrow type that has another name in Spark.
 SPARK_TYPES = {
     "int64": "bigint",
@@ -37,11 +38,11 @@ class Server:
     """A server of a test session, run as the embedded one is, from the programs given."""
 
     def __init__(self, home: Path, programs: Path) -> None:
-        self.embedded = postgres.Embedded(home)
+        self.embedded = embedded.Embedded(home)
         self.programs = programs
 
     def start(self) -> None:
-        with patch.object(postgres, "binaries", lambda: self.programs):
+        with patch.object(embedded, "binaries", lambda: self.programs):
             self.embedded.start()
         # What is lost in a power cut was a test's.
         with psycopg.connect(**self.embedded.values(), autocommit=True) as connection:
@@ -177,20 +178,20 @@ class Lake:
         self.write("daily_metrics", daily_metrics(days, mark))
         self.write("trading_indicators", trading_indicators(days, mark))
 
-    def publish(self, **options) -> dict[str, Published]:
-        done = sync.publish(self, self.database, "test", **({"tables": TABLES} | options))
+    def publish(self, **options) -> dict[str, TableSync]:
+        done = sync.sync_tables(self, self.database, "test", **({"tables": TABLES} | options))
         return {published.table_name: published for published in done}
 
 
 @contextmanager
 def lakes_in_memory() -> Iterator[None]:
     """Let publishing read a Lake where it is given one instead of Spark."""
-    real = sync.newest
+    real = transaction.newest
 
-    def newest(spark: object, table: Table) -> object:
-        return spark.sources[table.target] if isinstance(spark, Lake) else real(spark, table)
+    def newest(spark: object, given: settings.Settings, table: Table) -> object:
+        return spark.sources[table.target] if isinstance(spark, Lake) else real(spark, given, table)
 
-    with patch.object(publishing, "newest", newest):
+    with patch.object(transaction, "newest", newest):
         yield
 
 

@@ -1,8 +1,7 @@
 """Publish rows of mark 1 until killed, for test_publishing_faults.py."""
 
-from databases import Lake, lakes_in_memory
-
 from lakehouse import settings
+from support.databases import Lake, lakes_in_memory
 
 lake = Lake(settings.load())
 lake.write_both(days=2000, mark=1)

@@ -1,4 +1,4 @@
-"""What dbt would send to a target, without one: ``python rendering.py TARGET FOLDER`` prints it as JSON.
+"""What dbt would send to a target, without one: ``python -m support.rendering TARGET FOLDER`` prints it as JSON.
 
 The real adapter and its macros run every node, once on an empty lake and once on one that has every table; only what
 they ask the lake for is answered here. FOLDER holds profiles.yml and takes what dbt writes.
@@ -7,6 +7,7 @@ they ask the lake for is answered here. FOLDER holds profiles.yml and takes what
 import json
 import sys
 from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +19,16 @@ from dbt.cli.main import dbtRunner
 from dbt_common.clients.agate_helper import table_from_data
 from dbt_common.events.contextvars import get_node_info
 
+from support.project import PROJECT
+
 # What a lake answers: of a table with a history, and of a test that finds no row.
 ANSWERS = {
-    "describe history": [{"version": 7}],
+    "describe history": [
+        {"version": version, "timestamp": datetime(2024, 1, version), "operation": "MERGE"} for version in (7, 6, 5)
+    ],
     "show tblproperties": [{"key": "crypto.seen_version", "value": "5"}],
-    # What a table has taken in, and where what came anew lies.
-    "select coalesce(max(": [{"taken": 5}],
+    # A high-water mark, the files and days that an incremental run has to read, and the keys of staged changes.
+    "select coalesce(max(": [{"highest": 5}],
     "concat('=', source_file)": [{"file": "=it's.parquet", "batch": 3}, {"file": "=b.parquet", "batch": 4}],
     "cast(min(first_start)": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
     "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(6)}],
@@ -37,8 +42,8 @@ SCD = {
     "dbt_valid_to": "timestamp",
 }
 
-# What dbt is about to drop is an error here. dbt-databricks' own words for a Python model's place, and those of
-# keyed_table, are custom keys to dbt; the summary only counts them.
+# What dbt is about to drop is an error here. Some config keys of dbt-databricks, such as query_tags, are custom keys to
+# dbt; the summary only counts them.
 DEPRECATED = json.dumps({"error": ["Deprecations"], "silence": ["CustomKeyInConfigDeprecation", "DeprecationsSummary"]})
 
 
@@ -138,7 +143,7 @@ def record(target: str, folder: Path) -> dict[str, dict[str, Any]]:
         from dbt.adapters.localspark.connections import LocalSparkConnectionManager as Manager
         from dbt.adapters.localspark.impl import LocalSparkAdapter as Adapter
 
-    project = Path(__file__).resolve().parents[2]
+    project = PROJECT
     places = ["--project-dir", str(project), "--profiles-dir", str(folder), "--target", target]
     places += ["--target-path", str(folder / target), "--log-path", str(folder / target / "logs")]
     quiet = ["--quiet", "--log-level-file", "none"]

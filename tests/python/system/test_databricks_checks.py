@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from conftest import PROJECT
+from support.project import PROJECT
 
 from lakehouse import postgres
 from lakehouse.databricks import checks

@@ -7,7 +7,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import PROJECT
+from support.project import PROJECT
 
 from lakehouse import postgres
 

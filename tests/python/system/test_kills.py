@@ -12,10 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-import trade_files
-from compare_homes import compare
-from conftest import PROJECT, empty
-from test_order import SHRINKS, Home, nasty
+from support import trade_files
+from support.compare_homes import compare
+from support.isolation import no_settings
+from support.project import PROJECT
+from support.replay import SHRINKS, Home, nasty
 
 from lakehouse import settings as settings_module
 
@@ -24,12 +25,12 @@ CRYPTO = Path(sys.prefix) / "bin" / "crypto"
 
 
 def settings(home: Home) -> settings_module.Settings:
-    return settings_module.load(empty() | {"CRYPTO_HOME": str(home.place)}, PROJECT)
+    return settings_module.load(no_settings() | {"CRYPTO_HOME": str(home.place)}, PROJECT)
 
 
 def start(home: Home) -> subprocess.Popen:
     """Start `crypto run` in a process group of its own."""
-    environment = os.environ | empty() | {"CRYPTO_HOME": str(home.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS
+    environment = os.environ | no_settings() | {"CRYPTO_HOME": str(home.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS
     return subprocess.Popen(
         [CRYPTO, "run", "--json"],
         cwd=PROJECT,
@@ -49,7 +50,7 @@ def kill(run: subprocess.Popen, engine: bool, home: Home) -> bool:
         os.killpg(run.pid, signal.SIGKILL)
         return True
     try:
-        os.kill(json.loads((home.place / "engine" / "engine.json").read_text())["java"], signal.SIGKILL)
+        os.kill(json.loads((home.place / "engine" / "engine.json").read_text())["server"], signal.SIGKILL)
     except (OSError, ValueError):
         return False
     return True

@@ -12,16 +12,19 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
-import s3_server
-from compare_homes import compare
-from conftest import PROJECT, empty
-from databases import Server
+from support import s3_server
+from support.compare_homes import compare
+from support.databases import Server
+from support.isolation import no_settings
+from support.project import PROJECT
 
-from lakehouse import engine, postgres
+from lakehouse import engine
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
+from lakehouse.postgres import embedded
 from lakehouse.settings import Settings
-from lakehouse.storage import lake, s3
+from lakehouse.storage import lake as lake_module
+from lakehouse.storage import s3
 
 BUCKETS = {
     name: f"{name.split('_')[0].lower()}-lake" for name in ("RAW_BUCKET", "PROCESSED_BUCKET", "ANALYTICS_BUCKET")
@@ -52,7 +55,7 @@ def given(gate: s3_server.Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def lake(given: dict[str, str]) -> Settings:
-    return settings_module.load(empty() | given, PROJECT)
+    return settings_module.load(no_settings() | given, PROJECT)
 
 
 def test_each_layer_lies_in_its_bucket(lake: Settings):
@@ -70,14 +73,14 @@ def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake: Settings):
     import pyarrow as pa
     from deltalake import write_deltalake
 
-    gold = lake.of(lake, "gold")
+    gold = lake_module.layer(lake, "gold")
     data = pa.table({"n": [1, 2]})
     write_deltalake(f"{gold.address}/numbers", data, storage_options=lake.storage_options(lake))
     gold.keep_view("doubled", "select 1")
     # What a `create table` that was killed leaves behind.
     boto3.client("s3").put_object(Bucket=str(lake.analytics_bucket), Key="warehouse/gold.db/half/part-0.parquet")
     assert (gold.tables(), gold.views()) == (["numbers"], ["select 1"])
-    table = lake.table(lake, "gold", "numbers")
+    table = lake_module.table(lake, "gold", "numbers")
     assert table and table.to_pyarrow_table().num_rows == 2
     gold.tables(sweep=True)
     gold.forget("doubled", is_view=True)
@@ -88,9 +91,9 @@ def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake: Settings):
 
 def test_a_lake_needs_all_three_buckets(given: dict[str, str]):
     with pytest.raises(CryptoError, match="ANALYTICS_BUCKET is not set"):
-        settings_module.load(empty() | given | {"ANALYTICS_BUCKET": ""}, PROJECT)
-    alone = settings_module.load(empty() | {"RAW_BUCKET": "raw"}, PROJECT)
-    assert lake.of(alone, "bronze").address == str(alone.warehouse / "bronze.db")
+        settings_module.load(no_settings() | given | {"ANALYTICS_BUCKET": ""}, PROJECT)
+    alone = settings_module.load(no_settings() | {"RAW_BUCKET": "raw"}, PROJECT)
+    assert lake_module.layer(alone, "bronze").address == str(alone.warehouse / "bronze.db")
 
 
 def test_open_buckets_are_no_problem(lake: Settings):
@@ -98,7 +101,7 @@ def test_open_buckets_are_no_problem(lake: Settings):
 
 
 def test_a_wrong_bucket_is_named_with_its_setting(given: dict[str, str]):
-    wrong = settings_module.load(empty() | given | {"PROCESSED_BUCKET": "no-such-bucket"}, PROJECT)
+    wrong = settings_module.load(no_settings() | given | {"PROCESSED_BUCKET": "no-such-bucket"}, PROJECT)
     (problem,) = s3.problems(wrong)
     assert problem.startswith("There is no bucket 'no-such-bucket'; set PROCESSED_BUCKET")
 
@@ -121,13 +124,13 @@ def test_what_s3_refuses_is_one_sentence(gate: s3_server.Gate, lake: Settings, s
 
 
 def test_missing_credentials_and_a_dead_endpoint_are_one_sentence(given: dict[str, str], monkeypatch):
-    dead = settings_module.load(empty() | given | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, PROJECT)
+    dead = settings_module.load(no_settings() | given | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, PROJECT)
     with pytest.raises(CryptoError, match="S3 can't be reached"):
         s3.check(dead)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(CryptoError, match="set AWS_ACCESS_KEY_ID"):
-        s3.check(settings_module.load(empty() | given, PROJECT))
+        s3.check(settings_module.load(no_settings() | given, PROJECT))
 
 
 def test_what_the_engine_says_of_s3_is_one_sentence():
@@ -151,7 +154,7 @@ def crypto(*arguments: str, given: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [Path(sys.prefix) / "bin" / "crypto", *arguments],
         cwd=PROJECT,
-        env=os.environ | empty() | given,
+        env=os.environ | no_settings() | given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -175,7 +178,7 @@ SAMPLE = ("--trades", "600", "--days", "15", "--dirt", "0.05")
 def test_a_killed_run_in_buckets_ends_as_a_local_one_and_tells_no_secret(
     gate: s3_server.Gate, given: dict[str, str], lake: Settings, tmp_path: Path
 ):
-    server = Server(tmp_path / "server", postgres.binaries())
+    server = Server(tmp_path / "server", embedded.binaries())
     server.start()
     database = server.database(lake).postgres
     assert database
@@ -195,8 +198,8 @@ def test_a_killed_run_in_buckets_ends_as_a_local_one_and_tells_no_secret(
             time.sleep(0.2)
         running = engine.status(lake)
         assert first.poll() is None and running
-        arguments = " ".join(psutil.Process(running.java).cmdline())
-        os.kill(running.java, signal.SIGKILL)
+        arguments = " ".join(psutil.Process(running.server).cmdline())
+        os.kill(running.server, signal.SIGKILL)
         os.killpg(first.pid, signal.SIGKILL)
         told += [first.communicate()[0], said("run", given=given)]
         assert "All is well." in told[-1] and gate.lost
@@ -210,7 +213,7 @@ def test_a_killed_run_in_buckets_ends_as_a_local_one_and_tells_no_secret(
         said("run", given=local)
         for command in (("engine", "stop"), ("postgres", "stop")):
             said(*command, given=local)
-        assert compare(lake, settings_module.load(empty() | local, PROJECT)) == {}
+        assert compare(lake, settings_module.load(no_settings() | local, PROJECT)) == {}
         told.append(arguments)
         secrets = (SECRET, database.password)
         assert not [secret for secret in secrets if any(secret in text for text in told)]

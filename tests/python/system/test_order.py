@@ -1,9 +1,7 @@
 """Whatever the order in which trades arrive, the tables end the same: replays, random files, and a planted error."""
 
-import os
 import random
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,49 +9,15 @@ import agate
 import hypothesis
 import jinja2
 import pytest
-import trade_files
-from conftest import PROJECT, empty
 from deltalake import DeltaTable
 from hypothesis import strategies as st
+from support import trade_files
+from support.project import PROJECT
+from support.replay import Home, nasty
 
 from lakehouse.inspect import verify
 
 BIN = Path(sys.prefix) / "bin"
-# The last day of such files' market moves back when its row loses to another copy: most days go, and that is right.
-SHRINKS = {"CRYPTO_MAX_SHRINK": "1"}
-
-
-class Home:
-    """A data home of a test's own, and commands in it."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.landing = place / "landing" / "trades"
-
-    def run(self, *command: str, status: int = 0) -> str:
-        """Run a command of the project; return what it said."""
-        done = subprocess.run(
-            [BIN / command[0], *command[1:]],
-            cwd=PROJECT,
-            env=os.environ | empty() | {"CRYPTO_HOME": str(self.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def build(self) -> None:
-        """Land what is there and build silver and gold, as `crypto run` does without tests and sync."""
-        self.run("crypto", "ingest")
-        places = ("--target-path", str(self.place / "target"), "--log-path", str(self.place / "logs"))
-        self.run("dbt", "run", "--select", "silver", "gold", *places)
-
-    def stop(self) -> None:
-        """Stop the servers."""
-        self.run("crypto", "engine", "stop")
-        self.run("crypto", "postgres", "stop")
 
 
 @pytest.fixture(scope="module")
@@ -67,31 +31,6 @@ def home(tmp_path_factory):
         found.build()
     yield found
     found.stop()
-
-
-def nasty() -> list[list[dict]]:
-    """Three files of random rows, always the same ones."""
-    draw = random.Random(7)
-    moments, impossible = trade_files.MOMENTS, trade_files.IMPOSSIBLE
-
-    def row(late: bool) -> dict:
-        moment = draw.choice(moments[:9] if late else moments)
-        return {
-            "trade_id": draw.choice(trade_files.IDS),
-            "symbol": draw.choice(trade_files.SYMBOLS),
-            "price": draw.choice(trade_files.PRICES),
-            "volume": draw.choice(trade_files.VOLUMES),
-            "trade_type": draw.choice(["BUY", "SELL", "sell\n", "HOLD"]),
-            "exchange": draw.choice(trade_files.EXCHANGES),
-            "timestamp": draw.choice(
-                [*[trade_files.FIRST_DAY + trade_files.timedelta(seconds=moment)] * 90, *impossible]
-            ),
-            "user_id": draw.choice(["u1", " ", None]),
-        }
-
-    files = [[row(late=number == 2) for _ in range(400)] for number in range(3)]
-    # The same rows once more, in the same file and in others.
-    return [own + draw.choices(files[0], k=40) for own in files]
 
 
 def test_the_nasty_files_hold_what_they_are_for(home):
@@ -109,13 +48,13 @@ def test_the_nasty_files_hold_what_they_are_for(home):
     assert any(row["batch_id"] < row["revision"] for row in rows)
 
 
-def test_a_run_reads_only_the_days_and_files_that_were_touched(home):
+def test_a_run_reads_only_the_days_and_files_with_changes(home):
     compiled = home.place / "target/compiled/crypto/models/silver"
-    candles = (compiled / "candles_1m.sql").read_text()
+    candles = (compiled / "candles" / "candles_1m.sql").read_text()
     spans = re.findall(r"traded_at >= timestamp '(\S+) \S+' and traded_at < timestamp '(\S+) ", candles)
     # Neither the two months between nor an impossible time.
     assert spans == [("2024-01-01", "2024-01-02"), ("2024-03-01", "2024-03-02")]
-    screened = (compiled / "screened_trades.sql").read_text()
+    screened = (compiled / "trades" / "screened_trades.sql").read_text()
     assert "where trades.batch_id between 1 and 1 and trades.source_file in (" in screened
     assert r"source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
 
@@ -126,31 +65,32 @@ def macros(rows, *names):
         "return": str,
         "execute": True,
         "ref": str,
-        "touched_rows": lambda before, taken: "",
+        "rows_to_rescreen": lambda screened, last_batch: "",
         "run_query": lambda query: agate.Table(rows, ["first", "second"], [agate.Text(), agate.Text()]),
     }
     text = "".join((PROJECT / "macros" / f"{name}.sql").read_text() for name in names)
     return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text, given).module
 
 
-@pytest.mark.parametrize("touched", [0, 1, 20, 21])
-def test_spans_of_days_are_listed_while_they_are_few(touched):
-    days = [(f"2024-01-{day:02} 00:00:00", f"2024-01-{day:02} 12:00:00") for day in range(1, touched + 1)]
+@pytest.mark.parametrize("count", [0, 1, 20, 21])
+def test_spans_of_days_are_listed_while_they_are_few(count):
+    days = [(f"2024-01-{day:02} 00:00:00", f"2024-01-{day:02} 12:00:00") for day in range(1, count + 1)]
     wanted = [f"at >= timestamp '{first}' and at < timestamp '{last}'" for first, last in days]
-    if touched > 20:
+    if count > 20:
         wanted = ["at >= timestamp '2024-01-01 00:00:00' and at < timestamp '2024-01-21 12:00:00'"]
-    said = macros(days, "candles/window_start", "candles/in_touched_spans").in_touched_spans("at", "1 day", 3)
+    module = macros(days, "candles/window_start", "incremental/in_changed_time_spans")
+    said = module.in_changed_time_spans("at", "1 day", 3)
     # Spark would read `where (false)` as a table's alias with a column.
     assert said.strip() == (f"({' or '.join(wanted)})" if wanted else "false")
 
 
-@pytest.mark.parametrize("touched", [100, 101])
-def test_source_files_are_listed_while_they_are_few(touched):
-    files = [(f"=it's {number:03}.parquet", number) for number in range(touched)]
-    module = macros(files, "materializations/sql_text", "screening/in_touched_files")
-    said = module.in_touched_files("trades", "before", 3).strip()
-    assert said.startswith(f"trades.batch_id between 0 and {touched - 1}")
-    assert (r"and trades.source_file in ('it\'s 000.parquet', 'it\'s 001.parquet', " in said) == (touched == 100)
+@pytest.mark.parametrize("count", [100, 101])
+def test_source_files_are_listed_while_they_are_few(count):
+    files = [(f"=it's {number:03}.parquet", number) for number in range(count)]
+    module = macros(files, "sql_literal", "screening/in_files_to_rescreen")
+    said = module.in_files_to_rescreen("trades", "screened_trades", 3).strip()
+    assert said.startswith(f"trades.batch_id between 0 and {count - 1}")
+    assert (r"and trades.source_file in ('it\'s 000.parquet', 'it\'s 001.parquet', " in said) == (count == 100)
 
 
 def test_another_order_in_pieces_ends_in_the_same_tables(home):

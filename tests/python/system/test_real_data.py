@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import talib
-from conftest import PROJECT, REAL_DATA, empty
+from support.isolation import no_settings
+from support.project import PROJECT, REAL_DATA
 
 from lakehouse import postgres
 from lakehouse import settings as settings_module
@@ -27,7 +28,7 @@ BIN = Path(sys.prefix) / "bin"
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A data home with the real files, run twice: the quotes first, the recorded trades after them."""
-    given = empty() | {"CRYPTO_HOME": str(tmp_path_factory.mktemp("real") / "home")}
+    given = no_settings() | {"CRYPTO_HOME": str(tmp_path_factory.mktemp("real") / "home")}
     found = settings_module.load(given, PROJECT)
     summaries = []
     for folder in ("quotes_as_trades", "trades"):

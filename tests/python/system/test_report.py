@@ -5,12 +5,12 @@ import re
 from datetime import date, timedelta
 from decimal import Decimal
 
-import browser
 import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 from playwright.sync_api import expect
+from support import browser
 
 from lakehouse import postgres
 from lakehouse.errors import CryptoError

@@ -13,8 +13,9 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from conftest import PROJECT, empty
-from databases import rows
+from support.databases import rows
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import postgres, settings
 from lakehouse.run import lock
@@ -35,7 +36,7 @@ def other_database(engine_settings, first_run):
 
 def run(home: Path, given: dict[str, str], *command: str, fails: bool = False, project: Path = PROJECT) -> str:
     program = Path(sys.prefix) / "bin" / command[0]
-    environment = os.environ | empty() | given | {"CRYPTO_HOME": str(home)}
+    environment = os.environ | no_settings() | given | {"CRYPTO_HOME": str(home)}
     done = subprocess.run(
         [program, *command[1:]], cwd=project, env=environment, capture_output=True, text=True, check=False
     )
@@ -46,7 +47,7 @@ def run(home: Path, given: dict[str, str], *command: str, fails: bool = False, p
 
 def test_a_plan_says_exactly_what_a_sync_then_does(engine_settings, other_database):
     home = engine_settings.home
-    database = settings.load(empty() | other_database | {"CRYPTO_HOME": str(home)}, PROJECT)
+    database = settings.load(no_settings() | other_database | {"CRYPTO_HOME": str(home)}, PROJECT)
     said = run(home, other_database, "crypto", "sync", "--plan").splitlines()
     assert said[0] == "daily_metrics: 450 rows, would be +450 ~0 -0"
     assert said[1].startswith("  + AVAX 20") and len(said) == 8
@@ -82,7 +83,7 @@ def test_another_table_is_published_as_the_guide_says(engine_settings, other_dat
     ((plan,), (done,)) = ([line for line in lines if line.startswith("correlations: ")] for lines in said)
     rows_there = int(re.match(r"correlations: ([\d,]+) rows, would be \+\1 ~0 -0$", plan)[1].replace(",", ""))
     assert done == plan.replace("would be ", "")
-    database = settings.load(empty() | other_database | {"CRYPTO_HOME": str(home)}, PROJECT)
+    database = settings.load(no_settings() | other_database | {"CRYPTO_HOME": str(home)}, PROJECT)
     assert rows(database, "select count(*) from crypto.correlations") == [(rows_there,)]
     assert rows_there > 0
 

@@ -2,11 +2,11 @@
 
 import http.server
 import json
-import shutil
 import threading
 
 import pytest
-from conftest import PROJECT, empty
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
@@ -88,7 +88,7 @@ def receiver():
 
 
 def given(tmp_path, **values):
-    return settings_module.load(empty() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
+    return settings_module.load(no_settings() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
 
 
 def test_failing_comes_before_warning_each_with_rows_owner_and_where_to_look(target):
@@ -116,7 +116,7 @@ def test_failing_comes_before_warning_each_with_rows_owner_and_where_to_look(tar
     ],
 )
 def test_the_line_that_says_most_is_taken(message, line):
-    assert alerts.first_line(message) == line
+    assert alerts.telling_line(message) == line
 
 
 def test_the_message_tells_people_and_programs(target):
@@ -162,36 +162,9 @@ def test_a_run_that_cannot_start_alerts_and_still_fails(tmp_path, receiver, monk
     def broken(*_):
         raise CryptoError("Postgres does not answer.")
 
-    monkeypatch.setattr(runs, "_run", broken)
+    monkeypatch.setattr(pipeline, "_run", broken)
     for url in (address, "http://127.0.0.1:9/"):
         with pytest.raises(CryptoError, match="does not answer"):
             pipeline.run(given(tmp_path, CRYPTO_WEBHOOK_URL=url), as_json=True)
     (alert,) = taken
     assert not alert["ok"] and "Postgres does not answer." in alert["text"]
-
-
-def test_the_way_to_look_at_the_rows_works(user, first_run, engine_settings, tmp_path):
-    target = tmp_path / "target"
-    target.mkdir()
-    source = pipeline.target_folder(engine_settings, "local")
-    shutil.copy(source / "manifest.json", target)
-    told = json.loads((source / "run_results.json").read_text())
-    (test,) = [one for one in told["results"] if "assert_every_raw_row_counts_or_has_a_reason" in one["unique_id"]]
-    test |= {"status": "warn", "failures": 2}
-    (target / "run_results.json").write_text(json.dumps(told))
-    (found,) = alerts.findings(target)
-    assert found.rows == 2
-    user(*found.look.replace(".venv/bin/", "").split())
-
-
-@pytest.mark.long
-def test_a_run_over_budget_fails_if_so_set_and_alerts(user, first_run, receiver):
-    address, taken = receiver
-    values = {"CRYPTO_RUN_BUDGET": "0.000001", "CRYPTO_OVER_BUDGET": "fail", "CRYPTO_WEBHOOK_URL": address}
-    said = user("crypto", "run", fails=True, **values)
-    assert "more than its budget" in said and "canary" not in said
-    (alert,) = taken
-    assert alert["over_budget"] and not alert["ok"] and alert["failing"] == []
-    values |= {"CRYPTO_OVER_BUDGET": "warn", "CRYPTO_WEBHOOK_URL": "http://127.0.0.1:9/canary"}
-    said = user("crypto", "run", **values)
-    assert "All is well." in said and "could not be sent" in said and "canary" not in said

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import PROJECT, empty
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse.databricks.errors import explain
-from lakehouse.dbt_command import Heard
+from lakehouse.dbt_command import ErrorExplainer
 
 CANARY = "dapi-canary-91c2"
 
@@ -54,7 +55,7 @@ def test_an_ordinary_failure_has_no_sentence():
 
 
 def test_the_first_cause_counts():
-    heard = Heard()
+    heard = ErrorExplainer()
     for level, said in (("info", "http-code=403"), ("error", "Catalog 'a' not found"), ("error", "http-code=403")):
         heard(SimpleNamespace(info=SimpleNamespace(level=level, msg=said)))
     assert heard.sentence == explain("Catalog 'a' not found")
@@ -65,7 +66,7 @@ def test_dbt_without_a_workspace_ends_with_the_sentence(tmp_path: Path):
     done = subprocess.run(
         [Path(sys.prefix) / "bin" / "dbt", "show", "-s", "rejection_reasons", "--target", "databricks", *places],
         cwd=PROJECT,
-        env=os.environ | empty() | {"CRYPTO_HOME": str(tmp_path), "DATABRICKS_TOKEN": CANARY},
+        env=os.environ | no_settings() | {"CRYPTO_HOME": str(tmp_path), "DATABRICKS_TOKEN": CANARY},
         capture_output=True,
         text=True,
         check=False,

@@ -48,7 +48,7 @@ class Zone:
 
     def stage(self) -> normalise.Staged:
         batch = normalise.Batch(self.zone, 7, NOON)
-        return normalise.stage(batch, self.zone.files(), self.staging)
+        return normalise.normalise(batch, self.zone.files(), self.staging)
 
     def rows(self) -> list[dict]:
         table = pq.read_table(self.staging)
@@ -258,8 +258,8 @@ def test_extra_columns_of_any_type_land(zone: Zone):
 
 
 def test_rows_keep_their_order_and_number_across_row_groups(zone: Zone, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(staging, "BATCH_ROWS", 7)
-    monkeypatch.setattr(staging, "GROUP_ROWS", 20)
+    monkeypatch.setattr(normalise, "BATCH_ROWS", 7)
+    monkeypatch.setattr(normalise, "GROUP_ROWS", 20)
     count = 100
     ids = pa.array([f"t{number:03d}" for number in range(count)])
     columns = {name: pa.concat_arrays([column] * (count // 2)) for name, column in GOOD.items()}
@@ -325,9 +325,9 @@ def test_a_damaged_file_lands_whole_or_not_at_all(
 
 
 def test_a_file_that_breaks_late_leaves_no_row(zone: Zone, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(staging, "BATCH_ROWS", 100)
-    monkeypatch.setattr(staging, "GROUP_ROWS", 200)
-    monkeypatch.setattr(staging, "WORKERS", 1)
+    monkeypatch.setattr(normalise, "BATCH_ROWS", 100)
+    monkeypatch.setattr(normalise, "GROUP_ROWS", 200)
+    monkeypatch.setattr(normalise, "WORKERS", 1)
     columns = {name: pa.concat_arrays([column] * 500) for name, column in GOOD.items()}
     for path in ("a.parquet", "b.parquet", "c.parquet"):
         zone.write(path, options={"row_group_size": 100, "write_page_checksum": True}, **columns)
@@ -350,7 +350,7 @@ def test_a_file_that_vanishes_or_changes_after_the_listing_waits(zone: Zone):
     (zone.folder / "gone.parquet").unlink()
     zone.write("grown.parquet", note=pa.array([1, 2]))
     (zone.folder / "broken.parquet").write_bytes(b"a writer is still at it")
-    staged = normalise.stage(normalise.Batch(zone.zone, 7, NOON), listed, zone.staging)
+    staged = normalise.normalise(normalise.Batch(zone.zone, 7, NOON), listed, zone.staging)
     assert staged == normalise.Staged(rows={"kept.parquet": 2})
 
 

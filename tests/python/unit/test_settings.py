@@ -64,7 +64,7 @@ def test_a_remote_server_is_verified_and_a_local_one_need_not_be(project):
         ({"CRYPTO_HOUR_PRICE": "-1"}, "CRYPTO_HOUR_PRICE"),
         ({"CRYPTO_RUN_BUDGET": "much"}, "CRYPTO_RUN_BUDGET"),
         ({"CRYPTO_OVER_BUDGET": "panic"}, "write warn or fail"),
-        ({"CRYPTO_WEBHOOK_URL": "hooks.example.com/x"}, "no web address"),
+        ({"CRYPTO_WEBHOOK_URL": "hooks.example.com/x"}, "not a web address"),
         ({"CRYPTO_CONFIG": "missing.env"}, "missing.env"),
         ({"CRYPTO_HOME": "dbt_project.yml"}, "not a folder"),
     ],

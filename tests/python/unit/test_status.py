@@ -1,19 +1,19 @@
 """`crypto status`: each part of the set-up is checked, what is wrong names its fix, and little is loaded for it."""
 
 import shutil
-import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
-from conftest import PROJECT, empty
+from support.isolation import no_settings
+from support.project import PROJECT
 
 from lakehouse import settings as settings_module
 from lakehouse.inspect import status
 
 
 def given(tmp_path, **values):
-    return settings_module.load(empty() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
+    return settings_module.load(no_settings() | {"CRYPTO_HOME": str(tmp_path / "home")} | values, PROJECT)
 
 
 def found(settings, name):
@@ -24,7 +24,7 @@ def found(settings, name):
 def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
     checks = status.checks(given(tmp_path))
     assert [check["check"] for check in checks] == [
-        "python", "java", "delta", "dbt", "memory", "disk", "ports", "postgres", "s3", "databricks",
+        "python", "sail", "dbt", "memory", "disk", "ports", "postgres", "s3", "databricks",
     ]  # fmt: skip
     assert all(check["ok"] and check["found"] for check in checks), checks
     assert not (tmp_path / "home").exists()
@@ -56,29 +56,5 @@ def test_what_the_machine_lacks_is_named_with_its_fix(tmp_path, monkeypatch):
     assert "CRYPTO_HOME" in found(settings, "disk")["found"]
     monkeypatch.setattr(status, "ENOUGH_MEMORY", 1 << 60)
     assert "CRYPTO_ENGINE_MEMORY=1g" in found(settings, "memory")["found"]
-    monkeypatch.setattr(status.jars, "java_version", lambda _: 11)
-    assert "make setup" in found(settings, "java")["found"]
     monkeypatch.setattr(sys, "version_info", (3, 10, 0))
     assert "PYTHON=python3.11" in found(settings, "python")["found"]
-
-
-LOADED = """
-import atexit, sys
-from lakehouse.cli import main
-atexit.register(lambda: print("loaded", *{name.partition(".")[0] for name in sys.modules}))
-main(sys.argv[1:])
-"""
-HEAVY = {"pyspark", "dbt", "pandas", "sqlglot", "boto3"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "heavy"),
-    [(["--help"], HEAVY | {"numpy", "pyarrow", "psycopg", "psutil", "rich"}), (["status"], HEAVY)],
-)
-def test_it_loads_little(first_run, engine_settings, arguments, heavy):
-    """Loading is most of what these take; benchmarks/everyday.py has the seconds."""
-    home = {"CRYPTO_HOME": str(engine_settings.home)}
-    command = [sys.executable, "-c", LOADED, *arguments]
-    done = subprocess.run(command, cwd=PROJECT, env=empty() | home, check=True, capture_output=True, text=True)
-    loaded = set(done.stdout.splitlines()[-1].split()[1:])
-    assert "click" in loaded and loaded & heavy == set()

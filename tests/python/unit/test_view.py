@@ -1,19 +1,10 @@
 """What a run shows: lines where nobody watches, a live view on a terminal, and Ctrl-C that ends it cleanly."""
 
 import io
-import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
-from conftest import PROJECT, empty
 from rich.console import Console
 
-from lakehouse.run import view
-from lakehouse.run.view import Lines, Live, Node
+from lakehouse.run.view import LineView, LiveView, Node, SilentView, choose
 
 
 def console(terminal):
@@ -24,10 +15,10 @@ def play(view):
     """Tell a view what a small run tells."""
     with view:
         view.stage("Landing")
-        view.file("a.parquet", 1200)
+        view.file_read("a.parquet", 1200)
         view.say("Landed 1 files with 1,200 rows as batch 1.")
         view.stage("Building")
-        view.nodes(4)
+        view.expect_nodes(4)
         for node in (
             Node("model", "gold.daily_metrics", "success", 1.25),
             Node("test", "unique_a", "pass", 0.1),
@@ -35,15 +26,15 @@ def play(view):
             Node("model", "gold.other", "error", 0.3, "The table is gone"),
         ):
             view.start(node)
-            shown = view.render() if isinstance(view, Live) else None
+            shown = view.render() if isinstance(view, LiveView) else None
             view.finish(node)
     return shown
 
 
 def test_lines_tell_models_and_troubles_only():
     given = console(terminal=False)
-    view = view.of(console=given)
-    assert type(view) is Lines
+    view = choose(console=given)
+    assert type(view) is LineView
     play(view)
     assert given.file.getvalue().splitlines() == [
         "Landed 1 files with 1,200 rows as batch 1.",
@@ -55,8 +46,8 @@ def test_lines_tell_models_and_troubles_only():
 
 def test_a_terminal_shows_what_is_at_work_and_keeps_what_is_done():
     given = console(terminal=True)
-    view = view.of(console=given)
-    assert type(view) is Live
+    view = choose(console=given)
+    assert type(view) is LiveView
     shown = play(view)
     text = given.file.getvalue()
     for line in ("✓ gold.daily_metrics 1.2 s", "! test late_b Got 3 results", "✗ model gold.other The table is gone"):
@@ -68,36 +59,10 @@ def test_a_terminal_shows_what_is_at_work_and_keeps_what_is_done():
 
 
 def test_machines_see_nothing_but_the_summary():
-    assert type(view.of(as_json=True, console=console(terminal=True))) is view.Quiet
+    assert type(choose(as_json=True, console=console(terminal=True))) is SilentView
 
 
 def test_brackets_in_a_name_are_no_markup():
     given = console(terminal=False)
-    view.of(console=given).say("Set aside [red]x[/nothing].parquet")
+    choose(console=given).say("Set aside [red]x[/nothing].parquet")
     assert given.file.getvalue() == "Set aside [red]x[/nothing].parquet\n"
-
-
-@pytest.mark.long
-def test_an_interrupted_run_ends_cleanly_and_the_next_one_is_fine(user, first_run, engine_settings):
-    engine = json.loads((engine_settings.home / "engine" / "engine.json").read_text())
-    # A shell starts what runs in the background with Ctrl-C switched off, and a child would inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    run = subprocess.Popen(
-        [Path(sys.prefix) / "bin" / "crypto", "run", "--full-refresh"],
-        cwd=PROJECT,
-        env=os.environ | empty() | {"CRYPTO_HOME": str(engine_settings.home), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    signal.signal(signal.SIGINT, before)
-    # Two models are done, others are at work.
-    while "silver.screened_trades" not in run.stdout.readline():
-        assert run.poll() is None
-    run.send_signal(signal.SIGINT)
-    out, errors = run.communicate(timeout=120)
-    assert run.returncode == 130 and "Stopped." in out
-    assert "Traceback" not in errors and "Aborted" not in errors
-    summary = json.loads(user("crypto", "run", "--json").splitlines()[-1])
-    assert summary["ok"] and summary["build"]["failed"] == []
-    assert json.loads((engine_settings.home / "engine" / "engine.json").read_text()) == engine

@@ -1,12 +1,14 @@
-"""Copies of the dbt project that a test may change, parse and build."""
+"""Where the project is, and copies of it that a test may change, parse and build."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion")
+PROJECT = Path(__file__).resolve().parents[3]
+REAL_DATA = Path(os.environ["CRYPTO_REAL_DATA"]).resolve() if os.environ.get("CRYPTO_REAL_DATA") else None
+PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion", "lakehouse")
 FILES = (
     "dbt_project.yml",
     "selectors.yml",
@@ -44,3 +46,9 @@ def edited(folder: Path, path: str, old: str | None, new: str) -> Iterator[None]
         yield
     finally:
         file.unlink() if before is None else file.write_text(before)
+
+
+def indicator_macros(folder: Path) -> str:
+    """Return the text of the macros of indicators, and of those that they call, for a renderer other than dbt."""
+    files = [path for part in ("numbers", "indicators") for path in sorted((folder / "macros" / part).glob("*.sql"))]
+    return "".join(path.read_text() for path in files)

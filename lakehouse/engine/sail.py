@@ -1,0 +1,85 @@
+"""Sail, the default local engine: how its server is started, and how a client talks to it.
+
+Sail (https://github.com/lakehq/sail) is a Spark Connect server in one native process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+START_SECONDS = 30
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/_.-]+")
+# Operators that sort, join and aggregate share the memory pool and spill beyond it. What they do not count (Parquet
+# buffers, Arrow batches under way) takes the rest.
+POOL_SHARE = 0.7
+# Sail drops a session that was idle for so long, and its catalog with it: longer than an idle engine lives.
+SESSION_SECONDS = 365 * 86_400
+
+# Settings that PySpark's client asks the server for, which Sail does not know unless they were set: Spark's defaults.
+CLIENT_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.session.localRelationChunkSizeRows": "10000",
+    "spark.sql.session.localRelationChunkSizeBytes": "16777216",
+    "spark.sql.session.localRelationBatchOfChunksSizeBytes": "1073741824",
+    "spark.sql.session.localRelationCacheThreshold": "1048576",
+    "spark.sql.execution.pandas.inferPandasDictAsMap": "false",
+}
+
+
+def command(settings: Settings, folder: Path, port: int) -> list[str]:
+    """Return the command that runs the server at ``port``; ``folder`` becomes its working folder."""
+    program = Path(sys.executable).with_name("sail")
+    if not program.is_file():
+        raise CryptoError("Sail is not installed; run `make setup`.")
+    return [str(program), "spark", "server", "--ip", "127.0.0.1", "--port", str(port), "--directory", str(folder)]
+
+
+def home(settings: Settings) -> str:
+    """Return the path by which the server knows the data home.
+
+    Sail encodes spaces, accents and percent signs of a path, and then looks for a folder of the encoded name. A data
+    home with such a path gets a link from a new folder of the system's temporary one.
+    """
+    if PLAIN_PATH.fullmatch(str(settings.home)):
+        return str(settings.home)
+    link = Path(tempfile.mkdtemp(prefix="crypto-lakehouse-")) / "home"
+    link.symlink_to(settings.home, target_is_directory=True)
+    return str(link)
+
+
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """Return the environment of the server: its limits, and S3 as the settings name it."""
+    values = {
+        "RUST_LOG": os.environ.get("RUST_LOG", "warn"),
+        "SAIL_MODE": "local",
+        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
+        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(int(settings.engine_memory_bytes * POOL_SHARE)),
+        "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{folder / "tmp"}"]',
+        "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_SECONDS),
+    }
+    if settings.lake_buckets:
+        given = {"AWS_REGION": settings.aws_region, "AWS_ENDPOINT_URL": settings.aws_endpoint_url}
+        values |= {name: value for name, value in given.items() if value}
+        values["AWS_ALLOW_HTTP"] = str((settings.aws_endpoint_url or "").startswith("http://")).lower()
+    return values
+
+
+def open_session(url: str, session_id: str) -> SparkSession:
+    """Open the session that all clients of this engine share: Sail keeps a catalog for each session."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.remote(f"{url}/;session_id={session_id}")
+    for name, value in CLIENT_SETTINGS.items():
+        builder = builder.config(name, value)
+    return builder.create()

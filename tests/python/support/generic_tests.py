@@ -1,0 +1,15 @@
+"""The project's generic dbt tests as queries."""
+
+import re
+
+import jinja2
+
+from support.project import PROJECT
+
+
+def rendered(test: str, model: str, **arguments) -> str:
+    """The test's query, its block read as a macro, since only dbt knows test blocks."""
+    text = (PROJECT / "tests" / "generic" / f"{test}.sql").read_text()
+    text = re.sub(r"{% test (\w+)", r"{% macro \1", text).replace("{% endtest %}", "{% endmacro %}")
+    module = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).module
+    return getattr(module, test)(model, **arguments)
