@@ -1,1 +1,1 @@
-"""Benchmarks: one file each, run by ``python -m benchmarks.NAME``."""
+"""Benchmarks, one per file; run one by ``python -m benchmarks.NAME``."""

@@ -1,4 +1,4 @@
-"""The project's commands as the benchmarks run them: in a data home, to their end, with their seconds."""
+"""Run the project's commands in a data home and measure how long they take."""
 
 import os
 import subprocess
@@ -11,22 +11,22 @@ BIN = Path(sys.prefix) / "bin"
 
 
 def crypto(home: Path, *arguments: str) -> float:
-    """Run a command of the project; return its seconds."""
+    """Run ``crypto`` with some arguments in a data home; return the seconds it took."""
     return run([BIN / "crypto", *arguments], home)[0]
 
 
 def dbt(home: Path, *arguments: str) -> float:
-    """Run dbt on the lake; return its seconds, its own start included."""
+    """Run dbt in a data home; return the seconds it took, including its start."""
     return run([BIN / "dbt", *arguments, "--target-path", home / "target", "--log-path", home / "logs"], home)[0]
 
 
 def generate_news(home: Path, seed: int) -> None:
-    """Put 1,000 new trades of the first day, which are the latest to come, into the landing zone."""
+    """Put 1,000 trades of the first day, which thus arrive late, into the landing zone."""
     crypto(home, "generate", "--trades", "1000", "--days", "1", "--files", "1", "--seed", str(seed))
 
 
 def run(command: list, home: Path) -> tuple[float, str]:
-    """Run a command to its end; return its seconds and what it said; leave with what it said if it fails."""
+    """Run a command; return the seconds it took and its output. If it fails, exit with its output."""
     started = time.perf_counter()
     done = subprocess.run(
         [str(word) for word in command],

@@ -1,8 +1,8 @@
-"""The project's models and data tests as a dbt-duckdb project: what the same nodes cost without Spark.
+"""The project's models and data tests as a dbt-duckdb project, to compare the time of the same nodes without Spark.
 
-``write(manifest, landing, folder)`` makes the project from a manifest that ``dbt compile --full-refresh`` wrote: each
-compiled query is translated by sqlglot, relation names become ``ref()``. Left out: what is Spark's or Postgres' own
-(the change feed's model, snapshots, the sync, the views for dashboards) and the tests of those.
+``write`` creates the project from a manifest that ``dbt compile --full-refresh`` has written: sqlglot translates each
+compiled query, and relation names become ``ref()``. Nodes that only exist for Spark or Postgres are left out (the
+revisions of candles, snapshots, the sync, the views for dashboards), and so are their tests.
 """
 
 import json
@@ -13,10 +13,10 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-LAKE = ("silver", "gold")
-NOT_HERE = ("candle_revisions",)
+SCHEMAS = ("silver", "gold")
+LEFT_OUT = ("candle_revisions",)
 
-# Functions of Spark's that DuckDB lacks, and the raw files with what ingestion adds to them.
+# Spark's functions that DuckDB lacks, and the bronze tables, read directly from the raw files.
 START = """
 create schema if not exists bronze;
 create or replace macro btrim(text, those) as trim(text, those);
@@ -38,12 +38,15 @@ create or replace table bronze.withdrawn_files (source_file varchar, reason varc
 
 
 def write(manifest: Path, landing: Path, reference: dict[str, list[tuple]], folder: Path) -> int:
-    """Write the project into a folder; return its number of models and tests."""
+    """Write the project into ``folder``; return its number of models and tests.
+
+    ``landing`` is the folder of raw files; ``reference`` has the rows of ``symbols`` and ``exchanges``.
+    """
     nodes = json.loads(manifest.read_text())["nodes"].values()
     models = {
         node["unique_id"]: node
         for node in nodes
-        if node["resource_type"] in ("model", "seed") and node["schema"] in LAKE and node["name"] not in NOT_HERE
+        if node["resource_type"] in ("model", "seed") and node["schema"] in SCHEMAS and node["name"] not in LEFT_OUT
     }
     tests = [
         node
@@ -95,21 +98,21 @@ def write(manifest: Path, landing: Path, reference: dict[str, list[tuple]], fold
 def translated(node: dict, names: dict[str, str]) -> str:
     """Return a compiled query in DuckDB's SQL, with ``ref()`` for the relations of the project."""
     text = sqlglot.parse_one(node["compiled_code"], read="databricks").transform(adapted).sql("duckdb")
-    return re.sub(r"\b(silver|gold)\.(\w+)\b", lambda found: reference_to(found, names), text)
+    return re.sub(r"\b(silver|gold)\.(\w+)\b", lambda match: reference_to(match, names), text)
 
 
-def reference_to(found: re.Match, names: dict[str, str]) -> str:
-    """Return the reference that stands for a relation's name."""
-    name = names.get(found[0])
-    return f"{{{{ ref('{name}') }}}}" if name else found[0]
+def reference_to(match: re.Match, names: dict[str, str]) -> str:
+    """Return ``ref()`` for a relation of the project, and other names as they are."""
+    name = names.get(match[0])
+    return f"{{{{ ref('{name}') }}}}" if name else match[0]
 
 
 def adapted(node: exp.Expression) -> exp.Expression:
-    """Say in DuckDB's way what it understands otherwise: exact products, whole seconds, and series of days."""
+    """Return an expression that DuckDB computes as Spark does: exact products, whole seconds, series of days."""
     if isinstance(node, exp.Mul) and {node.this.name, node.expression.name} == {"price", "volume"}:
         return exp.Mul(this=exp.cast(node.this, "decimal(38, 8)"), expression=node.expression)
     if isinstance(node, exp.UnixSeconds):
-        # Cut, as Spark does: a cast to bigint rounds.
+        # Spark truncates to whole seconds, but DuckDB's cast to bigint would round.
         return exp.IntDiv(this=exp.func("epoch_us", node.this), expression=exp.convert(1_000_000))
     if isinstance(node, exp.GenerateSeries) and not node.args.get("step"):
         node.set("step", exp.Interval(this=exp.Literal.string("1"), unit=exp.var("day")))

@@ -1,8 +1,8 @@
-"""What a user waits for, beside the goals: the first run, a run with news, an edit, ``status`` and ``--help``.
+"""The waiting times of a user, compared with the goals: first run, run with new trades, edit, ``status``, ``--help``.
 
-Run on a machine with nothing else to do: ``python -m benchmarks.everyday``. The peer is dbt-duckdb with the same models
-and data tests (dbt_duckdb.py), which builds everything from the raw files each time; it has no ingestion that
-remembers, no sync and no checks in Postgres, so that ``dbt build`` of the same nodes is timed beside ``crypto run``.
+Run ``python -m benchmarks.everyday`` on an otherwise idle machine. The runs are compared with dbt-duckdb, which has the
+same models and data tests (dbt_duckdb.py) and builds everything from the raw files each time. It has no ledger, no sync
+and no checks in Postgres, so ``dbt build`` of the same nodes is measured too.
 """
 
 import json
@@ -16,9 +16,9 @@ from benchmarks import dbt_duckdb
 from benchmarks.commands import crypto, dbt, generate_news, run
 
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
-LAKE = ["--select", "silver", "gold", "--exclude", "candle_revisions", *NO_UNIT_TESTS]
+SAME_NODES = ["--select", "silver", "gold", "--exclude", "candle_revisions", *NO_UNIT_TESTS]
 EDITED = ["--select", "trading_indicators", *NO_UNIT_TESTS]
-ASK = """
+READ_REFERENCE = """
 import json
 from lakehouse import engine
 from lakehouse import settings
@@ -30,7 +30,7 @@ TIMES = 3
 
 
 def main() -> None:
-    """Measure all and print the table."""
+    """Measure everything and print the table."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     home = folder / "home"
     try:
@@ -42,55 +42,55 @@ def main() -> None:
 
 
 def measure(home: Path, peer: Path) -> dict[str, float]:
-    """Return the seconds of each thing waited for, in a new home with 100,000 sample trades."""
+    """Return the seconds of each operation, in a new home with 100,000 sample trades, and the number of nodes."""
     crypto(home, "generate")
-    found = {"first": crypto(home, "run"), "second": with_news(home, 1, "run")}
-    found["news"] = statistics.median(with_news(home, 2 + number, "run") for number in range(TIMES))
-    found["nodes"] = statistics.median(with_news(home, 9 + number) for number in range(TIMES))
-    found["edit"] = statistics.median(dbt(home, "build", *EDITED) for _ in range(TIMES))
-    found["status"] = statistics.median(crypto(home, "status") for _ in range(TIMES))
-    found["help"] = statistics.median(crypto(home, "--help") for _ in range(TIMES))
+    figures = {"first": crypto(home, "run"), "second": with_news(home, 1, "run")}
+    figures["news"] = statistics.median(with_news(home, 2 + number, "run") for number in range(TIMES))
+    figures["nodes"] = statistics.median(with_news(home, 9 + number) for number in range(TIMES))
+    figures["edit"] = statistics.median(dbt(home, "build", *EDITED) for _ in range(TIMES))
+    figures["status"] = statistics.median(crypto(home, "status") for _ in range(TIMES))
+    figures["help"] = statistics.median(crypto(home, "--help") for _ in range(TIMES))
     dbt(home, "compile", "--full-refresh")
-    found["count"] = dbt_duckdb.write(
+    figures["count"] = dbt_duckdb.write(
         home / "target" / "manifest.json", home / "landing" / "trades", reference(home), peer
     )
     build = [sys.executable, "-c", "from dbt.cli.main import cli; cli()", "build"]
     build += ["--project-dir", peer, "--profiles-dir", peer, "--target-path", peer / "target", "--log-path", peer]
-    found["peer"] = statistics.median(run(build, home)[0] for _ in range(TIMES))
-    return found
+    figures["peer"] = statistics.median(run(build, home)[0] for _ in range(TIMES))
+    return figures
 
 
 def with_news(home: Path, seed: int, *command: str) -> float:
-    """Put 1,000 new trades of the first day into the landing zone and take them in, by a command or by plain dbt."""
+    """Return the seconds to process 1,000 new trades: with a ``crypto`` command, else with ``dbt build`` alone."""
     generate_news(home, seed)
     if command:
         return crypto(home, *command)
     crypto(home, "ingest")
-    return dbt(home, "build", *LAKE)
+    return dbt(home, "build", *SAME_NODES)
 
 
 def reference(home: Path) -> dict[str, list[tuple]]:
     """Return the reference data that ingestion copied to bronze."""
-    _, said = run([sys.executable, "-c", ASK], home)
-    return {name: [tuple(row) for row in rows] for name, rows in json.loads(said.splitlines()[-1]).items()}
+    _, output = run([sys.executable, "-c", READ_REFERENCE], home)
+    return {name: [tuple(row) for row in rows] for name, rows in json.loads(output.splitlines()[-1]).items()}
 
 
-def table(found: dict[str, float]) -> str:
-    """Return what was found beside the goals, as a table."""
+def table(figures: dict[str, float]) -> str:
+    """Return the measured seconds and the goals as a Markdown table."""
     rows = [
-        ("first `crypto run` of a new home, nothing running: 100,000 trades to Postgres", found["first"], "45 s"),
-        ("second `crypto run`, 1,000 new trades", found["second"], ""),
-        ("`crypto run` with 1,000 new trades, warm (median of the next three)", found["news"], ""),
-        ("`dbt build` of the nodes that dbt-duckdb has too, 1,000 new trades, warm", found["nodes"], ""),
-        (f"dbt-duckdb, the same {found['count']:.0f} models and tests, from the raw files", found["peer"], ""),
-        ("one gold model and its data tests: `dbt build --select trading_indicators`", found["edit"], "8 s"),
-        ("`crypto status`", found["status"], "1 s"),
-        ("`crypto --help`", found["help"], "0.3 s"),
+        ("first `crypto run` of a new home, nothing running: 100,000 trades to Postgres", figures["first"], "45 s"),
+        ("second `crypto run`, 1,000 new trades", figures["second"], ""),
+        ("`crypto run` with 1,000 new trades, warm (median of the next three)", figures["news"], ""),
+        ("`dbt build` of the nodes that dbt-duckdb has too, 1,000 new trades, warm", figures["nodes"], ""),
+        (f"dbt-duckdb, the same {figures['count']:.0f} models and tests, from the raw files", figures["peer"], ""),
+        ("one gold model and its data tests: `dbt build --select trading_indicators`", figures["edit"], "8 s"),
+        ("`crypto status`", figures["status"], "1 s"),
+        ("`crypto --help`", figures["help"], "0.3 s"),
     ]
     lines = ["| what | seconds | goal |", "|---|---:|---:|"]
     lines += [f"| {what} | {seconds:.2f} | {goal} |" for what, seconds, goal in rows]
-    lines.append(f"| `crypto run` with news by dbt-duckdb | {found['news'] / found['peer']:.1f} | 2 |")
-    lines.append(f"| the same nodes by dbt-duckdb | {found['nodes'] / found['peer']:.1f} | |")
+    lines.append(f"| `crypto run` with news by dbt-duckdb | {figures['news'] / figures['peer']:.1f} | 2 |")
+    lines.append(f"| the same nodes by dbt-duckdb | {figures['nodes'] / figures['peer']:.1f} | |")
     return "\n".join(lines)
 
 

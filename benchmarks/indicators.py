@@ -1,7 +1,7 @@
-"""Indicators on long series: hours and minutes of a year, beside TA-Lib and pandas in the same run.
+"""Indicators on long series, the hours and minutes of a year, compared with TA-Lib and pandas.
 
-``python -m benchmarks.indicators`` prints a table in Markdown. The macros run in the engine of the data home, over
-Parquet in a temporary folder; TA-Lib and pandas run in this process, over the same closes in memory.
+``python -m benchmarks.indicators`` prints a Markdown table. The macros run in the engine of the data home, on Parquet
+files in a temporary folder; TA-Lib and pandas run in this process, on the same closes in memory.
 """
 
 import tempfile
@@ -41,19 +41,22 @@ select bars_seen, ema_12, rsi_14, macd, {{ ema('macd', 9, first=26) }} as macd_s
 
 
 def query(bars: str) -> str:
-    """Return the SQL of ema, rsi, macd and its signal over a relation of (symbol, bars_seen, close)."""
+    """Return the SQL that computes ema, rsi, macd and its signal on a relation with (symbol, bars_seen, close)."""
     files = [path for part in ("numbers", "indicators") for path in sorted((PROJECT / "macros" / part).glob("*.sql"))]
     macros = "".join(path.read_text() for path in files)
     return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(macros + QUERY).render(bars=bars)
 
 
 def closes(bars: int) -> np.ndarray:
-    """Return a price path of that many bars, the same in every run."""
+    """Return a random price path of shape (bars,), the same in every run."""
     return 100 * np.exp(np.cumsum(np.random.default_rng(bars).normal(0, 0.001, bars)))
 
 
 def of_talib(close: np.ndarray) -> dict[str, np.ndarray]:
-    """Compute the same four with TA-Lib; macd from its EMAs, as ours (its MACD aligns the two seeds)."""
+    """Return the same four indicators from TA-Lib, each of the shape of ``close``.
+
+    As in the macros, macd is the difference of two EMAs; TA-Lib's own MACD aligns the seeds of the two.
+    """
     macd = talib.EMA(close, 12) - talib.EMA(close, 26)
     signal = np.full(len(close), np.nan)
     signal[25:] = talib.EMA(macd[25:], 9)
@@ -61,7 +64,7 @@ def of_talib(close: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def of_pandas(close: np.ndarray) -> dict[str, pd.Series]:
-    """Compute the usual pandas version, whose averages start from the first value."""
+    """Return the indicators as they are usually computed in pandas, with averages that start from the first value."""
     series = pd.Series(close)
     change = series.diff()
     gain = change.clip(lower=0).ewm(alpha=1 / 14, adjust=False).mean()
@@ -75,29 +78,29 @@ def of_pandas(close: np.ndarray) -> dict[str, pd.Series]:
     }
 
 
-def best(work: Callable[[], object], times: int = 3) -> float:
-    """Return the shortest of several runs, in seconds."""
-    taken = []
+def best(function: Callable[[], object], times: int = 3) -> float:
+    """Return the seconds of the fastest of several calls."""
+    seconds = []
     for _ in range(times):
         started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return min(taken)
+        function()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def measure(spark, bars: int) -> dict[str, float]:
-    """Time one length of series, and compare its values with TA-Lib's."""
+    """Return the seconds for a series of ``bars`` closes, and ``off``, the largest relative difference from TA-Lib."""
     close = closes(bars)
     with tempfile.TemporaryDirectory() as folder:
         rows = pa.table({"symbol": pa.array(["BTC"] * bars), "bars_seen": np.arange(1, bars + 1), "close": close})
         pq.write_table(rows, f"{folder}/bars.parquet")
         frame = spark.sql(query(f"parquet.`{folder}/bars.parquet`"))
         seconds = best(lambda: frame.write.format("noop").mode("overwrite").save())
-        found = frame.toPandas().sort_values("bars_seen")
-    wanted = of_talib(close)
+        values = frame.toPandas().sort_values("bars_seen")
+    expected = of_talib(close)
     off = max(
-        np.nanmax(np.abs(found[name].to_numpy() - values) / np.maximum(np.abs(values), 1e-3))
-        for name, values in wanted.items()
+        np.nanmax(np.abs(values[name].to_numpy() - column) / np.maximum(np.abs(column), 1e-3))
+        for name, column in expected.items()
     )
     return {
         "bars": bars,
@@ -109,18 +112,18 @@ def measure(spark, bars: int) -> dict[str, float]:
 
 
 @click.command()
-@click.option("--bars", multiple=True, type=int, help="Length of a series; several times for several.")
+@click.option("--bars", multiple=True, type=int, help="Length of a series; can be repeated.")
 def main(bars: tuple[int, ...]) -> None:
-    """Time ema, rsi, macd and its signal line on series of a year."""
+    """Measure ema, rsi, macd and its signal line on series of up to a year of minutes."""
     spark = engine.session(settings.load())
     measure(spark, 1_000)
     print("| bars | macros in Spark, s | per 100,000 bars, s | TA-Lib, s | pandas, s | farthest from TA-Lib |")
     print("|---|---|---|---|---|---|")
     for length in bars or BARS:
-        found = measure(spark, length)
+        figures = measure(spark, length)
         print(
-            f"| {length:,} | {found['macros']:.2f} | {found['macros'] / length * 1e5:.2f} "
-            f"| {found['talib']:.3f} | {found['pandas']:.3f} | {found['off']:.0e} |"
+            f"| {length:,} | {figures['macros']:.2f} | {figures['macros'] / length * 1e5:.2f} "
+            f"| {figures['talib']:.3f} | {figures['pandas']:.3f} | {figures['off']:.0e} |"
         )
 
 

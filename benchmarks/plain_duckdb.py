@@ -1,6 +1,6 @@
-"""The same plain job in DuckDB: files in, candles out as Parquet, no tests and no promises.
+"""The job of plain_spark.py in DuckDB, from raw files to candles, without tests or guarantees.
 
-Run: ``python -m benchmarks.plain_duckdb LANDING FOLDER``; prints the seconds.
+``python -m benchmarks.plain_duckdb LANDING FOLDER`` prints the seconds.
 """
 
 import sys

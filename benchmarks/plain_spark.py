@@ -1,10 +1,10 @@
-"""The job that a PySpark user would write: files in, candles and indicators out, no tests and no promises.
+"""A simple PySpark job for comparison, from raw files to candles and indicators, without tests or guarantees.
 
-It reads all files, drops repeated ids (whichever copy it meets first stays), groups by window, computes
-indicators over windows and overwrites its tables. Late data costs as much as everything.
+It reads all files, drops repeated ids (an arbitrary copy stays), groups trades to candles, computes indicators with
+window functions and overwrites its tables. So every run processes all data, also if only little of it is new.
 
-Run: ``python -m benchmarks.plain_spark LANDING WAREHOUSE``; prints the seconds from the first read to
-the last write, the start of Java not counted.
+``python -m benchmarks.plain_spark LANDING WAREHOUSE`` prints the seconds from the first read to the last write, without
+the start of Java.
 """
 
 import sys
@@ -25,7 +25,7 @@ def main(landing: str, warehouse: str) -> None:
 
 
 def session(warehouse: str) -> SparkSession:
-    """Return a Spark with Delta and the settings that a careful user would give it."""
+    """Return a Spark session with Delta and reasonable settings."""
     from lakehouse.engine import jars
 
     conf = {
@@ -71,7 +71,7 @@ def job(spark: SparkSession, landing: str) -> None:
 
 
 def candles(trades, keys: list[str], interval: str):
-    """Group trades to candles; of trades at one instant, any may open or close one."""
+    """Return candles of trades. If several trades have the same time, any of them can be the open or the close."""
     window = f.window("traded_at", interval)["start"].alias("window_start")
     return trades.groupBy(*keys, window).agg(
         f.min_by("price", "traded_at").alias("open"),
@@ -86,7 +86,7 @@ def candles(trades, keys: list[str], interval: str):
 
 
 def indicators(days):
-    """Add the moving averages, and the RSI of simple means that most such jobs have."""
+    """Add moving averages, and the RSI with simple means (Cutler's), which such jobs often use."""
     by_day = Window.partitionBy("symbol").orderBy("window_start")
     close = f.col("close").cast("double")
     frame = days.withColumn("change", close - f.lag(close).over(by_day))

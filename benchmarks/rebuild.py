@@ -1,8 +1,8 @@
-"""A rebuild of silver and gold, and 1,000 new trades, at several sizes, beside plain jobs on the same files.
+"""A rebuild of silver and gold, and a run with 1,000 new trades, at several sizes, compared with simple jobs.
 
-Run on a machine with nothing else to do: ``python -m benchmarks.rebuild``, or ``--sizes 100000`` for the short form.
-Each size gets a home of its own in a temporary folder, with the engine started beforehand: nobody's start of Java is
-counted. The plain jobs (plain_spark.py, plain_duckdb.py) promise nothing: no exact order, no tests, no late data.
+Run ``python -m benchmarks.rebuild`` on an otherwise idle machine, or with ``--sizes 100000`` for the short form. Each
+size has a separate home in a temporary folder, whose engine is started before the measurement. The simple jobs
+(plain_spark.py, plain_duckdb.py) read the same files but guarantee nothing: no total order, no tests, no late data.
 """
 
 import argparse
@@ -23,7 +23,7 @@ BUILD = ["run", "--select", "silver", "gold"]
 
 @dataclass(frozen=True)
 class Figures:
-    """Seconds and peak memory at one size; ``new`` is the first run with 1,000 new trades, ``again`` the next."""
+    """Seconds and peak memory at one size; ``new`` is the first run with 1,000 new trades, ``again`` the second."""
 
     trades: int
     landing: float
@@ -38,13 +38,13 @@ class Figures:
 def main() -> None:
     """Measure each size and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default=SIZES, help="numbers of trades, with commas")
+    parser.add_argument("--sizes", default=SIZES, help="numbers of trades, separated by commas")
     sizes = [int(size) for size in parser.parse_args().sizes.split(",")]
     print(table([measure(size) for size in sizes]))
 
 
 def measure(trades: int) -> Figures:
-    """Measure one size in a folder that is removed afterwards."""
+    """Measure one size in a temporary folder."""
     folder = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
         home = folder / "home"
@@ -57,7 +57,7 @@ def measure(trades: int) -> Figures:
         try:
             landed = crypto(home, "ingest")
             models = dbt(home, *BUILD)
-            new, again = (news(home, seed) for seed in (7, 8))
+            new, again = (build_news(home, seed) for seed in (7, 8))
             return Figures(trades, landed, models, new, again, plain_spark, plain_duckdb, engine_gib(home))
         finally:
             crypto(home, "engine", "stop")
@@ -66,19 +66,19 @@ def measure(trades: int) -> Figures:
         shutil.rmtree(folder)
 
 
-def news(home: Path, seed: int) -> float:
+def build_news(home: Path, seed: int) -> float:
     """Land and build 1,000 new trades; return the seconds."""
     generate_news(home, seed)
     return crypto(home, "ingest") + dbt(home, *BUILD)
 
 
 def peer(module: str, landing: Path, folder: Path) -> float:
-    """Run a plain job; return the seconds that it counts itself."""
+    """Run a simple job; return the seconds that it prints."""
     return float(run([sys.executable, "-m", f"benchmarks.{module}", landing, folder], folder)[1].split()[-1])
 
 
 def engine_gib(home: Path) -> float:
-    """Return the most memory that the engine has taken, in GiB."""
+    """Return the engine's peak memory in GiB, from Linux' /proc; NaN if no engine is found."""
     for process in psutil.process_iter(["name", "cmdline"]):
         if "java" in (process.info["name"] or "") and str(home) in " ".join(process.info["cmdline"] or []):
             for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
@@ -87,14 +87,14 @@ def engine_gib(home: Path) -> float:
     return float("nan")
 
 
-def table(found: list[Figures]) -> str:
-    """Return the figures as a table, with ratios to the plain jobs."""
+def table(figures: list[Figures]) -> str:
+    """Return the figures as a Markdown table, with ratios to the simple jobs."""
     lines = [
         "| trades | landing, s | models, s | plain PySpark, s | ratio | plain DuckDB, s | 1,000 new trades, s (next) "
         "| share of a rebuild | engine, GiB |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for row in found:
+    for row in figures:
         lines.append(
             f"| {row.trades:,} | {row.landing:.1f} | {row.models:.1f} | {row.plain_spark:.1f} "
             f"| {(row.landing + row.models) / row.plain_spark:.2f} | {row.plain_duckdb:.1f} "

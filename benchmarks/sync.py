@@ -1,8 +1,8 @@
-"""How fast a sync is beside a plain COPY of the same rows, and how much memory its client takes.
+"""The speed of a sync compared with a plain COPY of the same rows, and the memory of its client.
 
-``python -m benchmarks.sync`` makes daily metrics of many symbols in a data home of its own, publishes them to the
-embedded Postgres, and prints a table in Markdown. Each sync is in a process of its own, so that its memory is its own;
-timed is the sync alone, from an open session on, as a dbt run that has built the tables meets it.
+``python -m benchmarks.sync`` generates daily metrics of many symbols in a temporary data home, publishes them to the
+embedded Postgres, and prints a Markdown table. Each sync runs in a separate process, so that its memory can be
+measured; its time begins with an open Spark session, as in a dbt run that has built the tables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lakehouse.sync import Table, source, sync_tables
 DAYS = 2_000
 RELATION = "benchmark.daily_metrics"
 TABLE = Table(RELATION, "daily_metrics", ("symbol", "metric_date"))
-# Values of as many digits as real ones; a day's prices keep the order that the table checks.
+# The values have as many digits as real ones, and low <= open, close <= high, as a check of the table demands.
 ROWS = """
     select
         concat('S', lpad(cast(id div {days} as string), 5, '0')) as symbol,
@@ -58,33 +58,33 @@ ROWS = """
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the largest load")
     parser.add_argument("--chunk-rows", type=int, default=source.CHUNK_ROWS, help="rows in memory at a time")
-    parser.add_argument("--home", type=Path, help="data home to use and keep  [default: one that is removed]")
-    given = parser.parse_args()
+    parser.add_argument("--home", type=Path, help="data home to use and keep  [default: a temporary one]")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        home = given.home or Path(folder)
-        found = settings.load({name: "" for name in settings.NAMES} | {"CRYPTO_HOME": str(home.resolve())})
+        home = arguments.home or Path(folder)
+        loaded = settings.load({name: "" for name in settings.NAMES} | {"CRYPTO_HOME": str(home.resolve())})
         try:
-            for line in report(measure(found, given.rows, given.chunk_rows)):
+            for line in report(measure(loaded, arguments.rows, arguments.chunk_rows)):
                 print(line)
         finally:
-            # Its end would wait long for an engine that is gone.
-            engine.session(found).stop()
-            engine.stop(found)
-            postgres.stop(found)
+            # Stop the session first: without its engine it would try to reconnect for a long time.
+            engine.session(loaded).stop()
+            engine.stop(loaded)
+            postgres.stop(loaded)
 
 
-def measure(found: settings.Settings, rows: int, chunk_rows: int) -> dict[str, dict[str, float]]:
-    """Return rows, seconds, processor seconds and a sync's peak memory in MB, by what was measured."""
-    spark = engine.session(found)
+def measure(loaded: settings.Settings, rows: int, chunk_rows: int) -> dict[str, dict[str, float]]:
+    """Return for each measurement its rows, seconds, processor seconds and, for a sync, peak memory in MiB."""
+    spark = engine.session(loaded)
     spark.sql("create schema if not exists benchmark")
     results: dict[str, dict[str, float]] = {}
     for size in (rows // 4, rows):
         spark.sql(f"create or replace table {RELATION} using delta as {ROWS.format(days=DAYS, rows=size)}")
-        with postgres.connect(found) as connection:
+        with postgres.connect(loaded) as connection:
             migrate.migrate(connection)
             connection.execute("truncate crypto.daily_metrics, crypto.sync_runs")
             connection.execute(
@@ -93,65 +93,65 @@ def measure(found: settings.Settings, rows: int, chunk_rows: int) -> dict[str, d
                 "on conflict do nothing",
                 [size // DAYS],
             )
-        results[f"first load of {size:,} rows"] = sync(found, chunk_rows)
-    with exported(found) as file:
+        results[f"first load of {size:,} rows"] = sync(loaded, chunk_rows)
+    with exported(loaded) as file:
         for name, like in (("without keys, indexes and checks", ""), ("of the same keys, indexes and checks", "all")):
-            copied = plain_copy(found, file, like)
+            copied = plain_copy(loaded, file, like)
             results[f"plain COPY into a table {name}"] = copied | {"rows": rows}
     spark.sql(f"update {RELATION} set return_1d = 0.5 where pmod(hash(symbol, metric_date), 100) = 0")
-    results["1 % of the rows changed"] = sync(found, chunk_rows)
-    results["nothing changed, first sync of a process"] = sync(found, chunk_rows)
-    results["nothing changed, second sync of a process"] = sync(found, chunk_rows, times=2)
+    results["1 % of the rows changed"] = sync(loaded, chunk_rows)
+    results["nothing changed, first sync of a process"] = sync(loaded, chunk_rows)
+    results["nothing changed, second sync of a process"] = sync(loaded, chunk_rows, times=2)
     return results
 
 
-def sync(found: settings.Settings, chunk_rows: int, times: int = 1) -> dict[str, float]:
-    """Publish in a process of its own; return rows written, seconds, processor seconds and peak memory in MB.
+def sync(loaded: settings.Settings, chunk_rows: int, times: int = 1) -> dict[str, float]:
+    """Sync in a new process; return rows written, seconds, processor seconds and the client's peak memory in MiB.
 
-    Of several syncs it is the last one's rows, seconds and the client's processor seconds.
+    With several syncs, rows, seconds and the client's processor seconds are those of the last one.
     """
     command = [sys.executable, "-c", f"from benchmarks import sync; sync.client({chunk_rows}, {times})"]
-    environment = os.environ | {name: "" for name in settings.NAMES} | {"CRYPTO_HOME": str(found.home)}
-    servers = server_seconds(found)
-    done = subprocess.run(command, cwd=found.project, env=environment, stdout=subprocess.PIPE, check=True)
+    environment = os.environ | {name: "" for name in settings.NAMES} | {"CRYPTO_HOME": str(loaded.home)}
+    servers = server_seconds(loaded)
+    done = subprocess.run(command, cwd=loaded.project, env=environment, stdout=subprocess.PIPE, check=True)
     result: dict[str, float] = json.loads(done.stdout)
-    return result | {name: after - servers[name] for name, after in server_seconds(found).items()}
+    return result | {name: after - servers[name] for name, after in server_seconds(loaded).items()}
 
 
 def client(chunk_rows: int, times: int) -> None:
-    """Be that process."""
+    """Do the work of the new process that ``sync`` starts, and print its figures as JSON."""
     source.CHUNK_ROWS = chunk_rows
-    found = settings.load()
-    spark = engine.session(found)
+    loaded = settings.load()
+    spark = engine.session(loaded)
     for _ in range(times):
         started, processor = time.monotonic(), time.process_time()
-        (done,) = sync_tables(spark, found, "benchmark", [TABLE])
+        (done,) = sync_tables(spark, loaded, "benchmark", [TABLE])
         seconds, client_seconds = time.monotonic() - started, time.process_time() - processor
-    # Linux counts in KiB, macOS in bytes.
+    # ru_maxrss is in KiB on Linux and in bytes on macOS.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     rows = done.rows_inserted + done.rows_updated + done.rows_deleted
     print(json.dumps({"rows": rows, "seconds": seconds, "client": client_seconds, "megabytes": peak}))
 
 
-def server_seconds(found: settings.Settings) -> dict[str, float]:
-    """Processor seconds so far of Spark and of Postgres' connections that have ended."""
+def server_seconds(loaded: settings.Settings) -> dict[str, float]:
+    """Return the processor seconds so far of the engine, and of the Postgres connections that have ended."""
     time.sleep(0.5)
-    running = engine.status(found)
+    running = engine.status(loaded)
     assert running
     server = psutil.Process(running.server).cpu_times()
-    postmaster = int((found.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    postmaster = int((loaded.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     ended = psutil.Process(postmaster).cpu_times()
     return {"spark": server.user + server.system, "postgres": ended.children_user + ended.children_system}
 
 
 @contextmanager
-def exported(found: settings.Settings) -> Iterator[Path]:
-    """The lake's rows as a CSV file, as a plain COPY reads them."""
-    with tempfile.NamedTemporaryFile(suffix=".csv", dir=found.home) as file:
-        newest = source.newest(engine.session(found), TABLE)
+def exported(loaded: settings.Settings) -> Iterator[Path]:
+    """Yield a CSV file with the rows of the lake, as a plain COPY reads them."""
+    with tempfile.NamedTemporaryFile(suffix=".csv", dir=loaded.home) as file:
+        newest = source.newest(engine.session(loaded), TABLE)
         options = pyarrow.csv.WriteOptions(include_header=False)
         for chunk in newest.chunks(list(newest.columns())):
-            # pyarrow writes no zone where there is none: the server's is UTC.
+            # Postgres reads times without a zone as UTC, its server's time zone.
             cast = [field.with_type(pa.timestamp("us")) if pa.types.is_timestamp(field.type) else field
                     for field in chunk.schema]  # fmt: skip
             pyarrow.csv.write_csv(chunk.cast(pa.schema(cast)), file, options)
@@ -159,29 +159,29 @@ def exported(found: settings.Settings) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def plain_copy(found: settings.Settings, file: Path, like: str) -> dict[str, float]:
-    """Seconds of a COPY of the file into a new table, and its commit."""
-    with postgres.connect(found) as connection:
+def plain_copy(loaded: settings.Settings, file: Path, like: str) -> dict[str, float]:
+    """Return the seconds of a COPY of the file into a new table and its commit; ``like`` is what the table includes."""
+    with postgres.connect(loaded) as connection:
         including = f"including {like}" if like else ""
         connection.execute(f"create table copied (like crypto.daily_metrics {including})")
         if like:
             connection.execute("alter table copied add foreign key (symbol) references crypto.symbols (symbol)")
-    servers = server_seconds(found)
-    with postgres.connect(found) as connection:
+    servers = server_seconds(loaded)
+    with postgres.connect(loaded) as connection:
         started, processor = time.monotonic(), time.process_time()
         with connection.cursor().copy("copy copied from stdin (format csv)") as copy, file.open("rb") as data:
             while block := data.read(2**18):
                 copy.write(block)
         connection.commit()
         seconds, client_seconds = time.monotonic() - started, time.process_time() - processor
-    spent = server_seconds(found)["postgres"] - servers["postgres"]
-    with postgres.connect(found) as connection:
+    spent = server_seconds(loaded)["postgres"] - servers["postgres"]
+    with postgres.connect(loaded) as connection:
         connection.execute("drop table copied")
     return {"seconds": seconds, "client": client_seconds, "postgres": spent}
 
 
 def report(results: dict[str, dict[str, float]]) -> Iterator[str]:
-    """The lines of a table in Markdown."""
+    """Yield the lines of a Markdown table."""
     yield "| what | rows written | seconds | rows/s | processor seconds: client | Postgres | Spark | peak memory, MB |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, result in results.items():

@@ -1,1 +1,1 @@
-"""The ingestion job: raw Parquet trades and reference data land in bronze Delta tables, each file exactly once."""
+"""The ingestion job: it lands raw Parquet trades, each file exactly once, and reference data in bronze Delta tables."""

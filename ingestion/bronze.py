@@ -1,4 +1,4 @@
-"""The tables of bronze: their columns, how they are created, and rows as DataFrames of theirs."""
+"""The bronze tables: their columns, how they are created, and how rows become DataFrames with these columns."""
 
 from __future__ import annotations
 
@@ -55,24 +55,24 @@ SQL_TYPES = {
 
 
 def create_tables(spark: SparkSession, schema: str) -> None:
-    """Create the bronze tables that are missing."""
-    # They are created in this order: if the last one exists, all do.
+    """Create the missing bronze tables in ``schema``, and the schema itself if it is missing."""
+    # The tables are created in this order, so if the last one exists, all do.
     if spark.catalog.tableExists(f"{schema}.{list(TABLES)[-1]}"):
         return
-    # A user without the right to create schemas may still use an existing one.
+    # Check first: a user without the privilege to create schemas can still use an existing one.
     if not spark.catalog.databaseExists(schema):
         spark.sql(f"create schema {schema}")
     for table in TABLES:
-        # Statistics of all columns cost a fifth of an append; only these let queries skip files.
-        columns = "tblproperties ('delta.dataSkippingStatsColumns' = 'timestamp,source_file,source_row,batch_id')"
+        # Statistics of all columns take a fifth of an append's time; queries skip files only by these.
+        properties = "tblproperties ('delta.dataSkippingStatsColumns' = 'timestamp,source_file,source_row,batch_id')"
         spark.sql(
             f"create table if not exists {schema}.{table} ({_ddl(table)}) using delta"
-            f" {columns if table == 'trades' else ''}"
+            f" {properties if table == 'trades' else ''}"
         )
 
 
 def frame(spark: SparkSession, table: str, rows: list[Row]) -> DataFrame:
-    """Return rows (a list that may be empty) as a DataFrame with the columns and types of a bronze table."""
+    """Return ``rows``, which can be empty, as a DataFrame with the columns and types of a bronze table."""
     return spark.createDataFrame(pa.Table.from_pylist(rows, TABLES[table]), _ddl(table))
 
 

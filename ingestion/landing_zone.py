@@ -1,4 +1,4 @@
-"""The landing zone: raw files in a folder or under ``s3://``, listed and opened the same way."""
+"""The landing zone: raw files in a local folder or under an ``s3://`` address, listed and opened in the same way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lakehouse.storage import s3
 
 @dataclass(frozen=True, order=True)
 class RawFile:
-    """One listed file: its path below ``trades/``, its size in bytes and its modification time (UTC)."""
+    """One listed file: its path relative to the landing zone, its size in bytes and its modification time (UTC)."""
 
     path: str
     size: int
@@ -31,15 +31,15 @@ class LandingZone:
     root: str
 
     def files(self) -> list[RawFile]:
-        """Return all ``*.parquet`` files at any depth, by path; none if the folder doesn't exist yet.
+        """Return all ``*.parquet`` files at any depth, ordered by path; none if the folder doesn't exist yet.
 
-        A name that begins with ``_`` or ``.`` is a writer's temporary file or folder. Raises CryptoError
-        when the folder can't be listed.
+        Names that begin with ``_`` or ``.`` are skipped: they are temporary files and folders of writers. Raise
+        CryptoError if the folder can't be listed.
         """
         bucket = self.root.partition("/")[0]
         try:
             infos = self.filesystem.get_file_info(fs.FileSelector(self.root, allow_not_found=True, recursive=True))
-            # A folder may not exist yet, but a bucket has to.
+            # The folder can be missing, but the bucket must exist.
             if bucket and not infos and self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
                 raise FileNotFoundError(f"there is no bucket {bucket}")
         except OSError as error:
@@ -47,21 +47,21 @@ class LandingZone:
                 f"The landing zone {self.root} can't be listed ({first_line(error)}); "
                 "check its address, region and permissions."
             ) from error
-        below = len(self.root) + 1
+        prefix = len(self.root) + 1
         return sorted(
-            RawFile(info.path[below:], info.size, _utc(info.mtime_ns))
+            RawFile(info.path[prefix:], info.size, _utc(info.mtime_ns))
             for info in infos
             if info.type == fs.FileType.File
             and info.path.endswith(".parquet")
-            and not re.search(r"(^|/)[_.]", info.path[below:])
+            and not re.search(r"(^|/)[_.]", info.path[prefix:])
         )
 
     def open(self, path: str) -> pa.NativeFile:
-        """Open one file for random reads; raises OSError."""
+        """Open one file for random access; raise OSError if it can't be opened."""
         return self.filesystem.open_input_file(f"{self.root}/{path}")
 
     def holds(self, file: RawFile) -> bool:
-        """Return whether the file is still there as it was listed; raises OSError."""
+        """Return whether the file still has the listed size and time; raise OSError if that can't be found out."""
         (info,) = self.filesystem.get_file_info([f"{self.root}/{file.path}"])
         return info.type == fs.FileType.File and (info.size, _utc(info.mtime_ns)) == (
             file.size,
@@ -70,18 +70,18 @@ class LandingZone:
 
 
 def of(settings: Settings) -> LandingZone:
-    """Return the landing zone that the settings name; raises CryptoError when S3 can't be set up."""
+    """Return the landing zone that the settings name; raise CryptoError if S3 can't be set up."""
     return at(settings.landing_zone, settings)
 
 
 def at(address: str, settings: Settings) -> LandingZone:
-    """Return the landing zone at a folder or an ``s3://`` address."""
+    """Return the landing zone at a local folder or an ``s3://`` address."""
     if not address.startswith("s3://"):
         return LandingZone(fs.LocalFileSystem(), address)
     return LandingZone(s3.file_system(settings), address.removeprefix("s3://").rstrip("/"))
 
 
 def _utc(nanoseconds: int) -> datetime:
-    """Return a UTC time truncated to microseconds, as tables hold it."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    """Return nanoseconds since 1970 as a UTC time, truncated to microseconds, the resolution of the tables."""
+    seconds, nanoseconds = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)

@@ -1,9 +1,9 @@
 """Land raw trades in ``bronze.trades``, each file exactly once; the ledger ``bronze.landed_files`` records which.
 
-Three rules ensure that. An append to ``bronze.trades`` carries its batch number as Delta's ``txnVersion``, so that
-Delta ignores a second append with the same number: a retry, or a statement that outlived its killed client. The ledger
-is written after the append, from what the table then holds. And every run first compares the two, and completes the
-ledger if an earlier run was killed in between.
+Three rules make ingestion idempotent. An append to ``bronze.trades`` carries its batch number as Delta's
+``txnVersion``, so Delta ignores a second append with the same number: a retry, or a statement that outlived its killed
+client. The ledger is written after the append, from the rows that the table then holds. Every run first compares the
+two, and completes the ledger if an earlier run was killed between append and ledger.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 TXN_APP = "crypto-lakehouse-bronze"
+# How often a step is repeated if another client's commit conflicts with it.
 ROUNDS = 5
-# A killed client's statement may still read its staged files, but is over after this time.
+# A killed client's statement can still be reading its staged files; after this time it has certainly ended.
 STALE_SECONDS = 3600
 
 
@@ -43,8 +44,9 @@ STALE_SECONDS = 3600
 class Landed:
     """The result of one ingestion.
 
-    ``batch_id`` is None if no file landed; ``files`` has the number of rows of each file that did. ``waiting`` files
-    were set aside by an earlier run and have not changed since; ``changed`` files have changed since they landed.
+    ``batch_id`` is None if no file landed. ``files`` maps each file that landed to its number of rows, ``set_aside``
+    each file set aside by this run to the cause. ``waiting`` files were set aside by an earlier run and have not
+    changed since; ``changed`` files have changed since they landed.
     """
 
     batch_id: int | None
@@ -62,7 +64,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class State:
-    """What bronze holds: the ledger and the files set aside, by path, and the last batch of the trades."""
+    """The state of bronze: the ledger and the rejected files, by path, and the last batch number of the trades."""
 
     landed: Mapping[str, Row]
     rejected: Mapping[str, Row]
@@ -78,13 +80,12 @@ def ingest(
     on_file: Callable[[str, int], None] | None = None,
     engine_path: Callable[[Path], str] = str,
 ) -> Landed:
-    """Land all new raw files in ``<schema>.trades``; ``on_file`` is called with each file and its rows.
+    """Land all new raw files of ``zone``, by default the settings' landing zone, in ``<schema>.trades``.
 
-    ``engine_path`` gives the path by which the engine knows a folder of this machine.
-
-    The files are those of ``zone``, by default the settings' landing zone.
-    Creates the bronze tables that are missing; writes nothing if no file is new. Safe to kill at any
-    point and to run twice at once. Raises CryptoError if the landing zone, the data home or the engine fails.
+    ``on_file`` is called with each file and its number of rows. ``engine_path`` returns the path under which the
+    engine sees a folder of this machine. Missing bronze tables are created; nothing is written if no file is new.
+    It is safe to kill this at any point, and to run it twice at the same time. Raise CryptoError if the landing zone,
+    the data home or the engine fails.
     """
     from pyspark.errors import PySparkException
 
@@ -100,7 +101,7 @@ def ingest(
 
 
 def describe(landed: Landed) -> Iterator[str]:
-    """Yield sentences for a result: what landed, what was set aside, and what has changed since it landed."""
+    """Yield sentences that describe a result: which files landed, were set aside, or have changed since they landed."""
     if landed.is_empty_zone:
         yield "The landing zone is empty; put *.parquet files there, or run `crypto generate`."
     elif not landed.files:
@@ -146,24 +147,24 @@ def _ingest(
         batch_id = batch.number if landed else batch_id
         if staged.rows.keys() <= landed.keys():
             break
-        # Another client's append had this number: find out which files are left.
+        # Another client's append used this batch number first: read again which files are left.
         state = _state(spark, schema, listed)
     return Landed(batch_id, files, set_aside, waiting, changed, is_empty_zone=not listed)
 
 
 def _is_unchanged(file: RawFile, known: Row | None) -> bool:
-    """Return whether a listed file is as a table records it; an unknown size counts as equal."""
+    """Return whether a listed file has the time and size that a table recorded; an unknown size counts as equal."""
     if known is None:
         return False
     return known["file_modified_at"] == file.modified_at and known["file_size"] in (None, file.size)
 
 
 def _state(spark: SparkSession, schema: str, listed: Mapping[str, RawFile]) -> State:
-    """Read what bronze holds, after completing the ledger if a run was killed before it did."""
+    """Return the state of bronze, after completing the ledger if a killed run has left it incomplete."""
     create_tables(spark, schema)
     for _ in range(ROUNDS):
         with ThreadPoolExecutor(3) as pool:
-            # Delta's log answers count and max: no trade is read.
+            # The engine answers count and max from the Delta log, without reading a trade.
             total, landed, rejected = pool.map(
                 _collect,
                 (
@@ -183,11 +184,11 @@ def _by_path(rows: list[Row]) -> dict[str, Row]:
 
 
 def _append(spark: SparkSession, schema: str, batch: Batch, folder: str, spoiled: list[str]) -> None:
-    """Append the staged rows in one transaction; without effect if a batch with this number has landed."""
+    """Append the staged rows in one transaction; Delta ignores it if a batch with this number has landed."""
     from pyspark.errors import PySparkException
 
-    # Times before 1582 are in the calendar of today; by default Spark refuses to read them.
-    trades = spark.read.option("datetimeRebaseMode", "CORRECTED").parquet(_literal(folder))
+    # The files use the Gregorian calendar also before 1582; unless told so, Spark refuses to read such times.
+    trades = spark.read.option("datetimeRebaseMode", "CORRECTED").parquet(_escaped(folder))
     if spoiled:
         trades = trades.where(~trades["source_file"].isin(spoiled))
     writer = trades.write.format("delta").mode("append")
@@ -195,7 +196,7 @@ def _append(spark: SparkSession, schema: str, batch: Batch, folder: str, spoiled
     try:
         writer.saveAsTable(f"{schema}.trades")
     except PySparkException as error:
-        # Of two simultaneous appends Delta refuses the later one; the ledger then shows what has landed.
+        # Delta refuses the later one of two concurrent appends; the ledger then shows which files have landed.
         if "CONCURRENT" not in str(error):
             raise
 
@@ -203,7 +204,7 @@ def _append(spark: SparkSession, schema: str, batch: Batch, folder: str, spoiled
 def _enter(
     spark: SparkSession, schema: str, batch: Batch, staged: Mapping[str, int], listed: Mapping[str, RawFile]
 ) -> dict[str, int]:
-    """Enter a batch in the ledger, its files without rows too; return the rows of each file."""
+    """Enter a batch in the ledger, including its files without rows; return the number of rows of each file."""
     empty = [listed[path] for path, rows in staged.items() if not rows]
     _merge_ledger(
         spark,
@@ -229,11 +230,11 @@ def _enter(
 def _enter_from_trades(
     spark: SparkSession, schema: str, condition: str, listed: Mapping[str, RawFile]
 ) -> dict[str, int]:
-    """Enter the files of all trades that meet ``condition`` in the ledger; return the rows of each."""
+    """Enter the files of the trades that meet ``condition`` in the ledger; return the number of rows of each."""
     batches = spark.table(f"{schema}.trades").where(condition)
     files = batches.groupBy("source_file", "file_modified_at", "batch_id", "ingestion_timestamp").count()
     rows = _collect(files.withColumnRenamed("count", "row_count"))
-    # After a kill, a file may have left the landing zone: its size stays unknown.
+    # If a run was killed, the file can be gone from the landing zone by now; its size then stays unknown.
     for row in rows:
         row["file_size"] = listed[row["source_file"]].size if row["source_file"] in listed else None
     _merge_ledger(spark, schema, rows)
@@ -254,7 +255,7 @@ def _set_aside(
     landed: Mapping[str, int],
     listed: Mapping[str, RawFile],
 ) -> None:
-    """Keep one row for each file that is set aside, and none for a file that has landed."""
+    """Update ``rejected_files``: one row for each file that is set aside, none for a file that has landed."""
     rows: list[Row] = [
         {
             "source_file": path,
@@ -291,7 +292,7 @@ def _set_aside(
 
 
 def _merge(spark: SparkSession, schema: str, table: str, rows: list[Row], clauses: str) -> None:
-    """Merge rows into a table by ``source_file``, again if another client's commit came between."""
+    """Merge rows into a table by ``source_file``; repeat it if another client's commit conflicts."""
     from pyspark.errors import PySparkException
 
     if not rows:
@@ -316,22 +317,22 @@ def _merge(spark: SparkSession, schema: str, table: str, rows: list[Row], clause
 
 @contextmanager
 def _staging_folder(settings: Settings) -> Iterator[Path]:
-    """Yield the path of a new folder in the data home and remove it afterwards, with old ones that a kill left."""
+    """Yield the path of a new folder in the data home and remove it afterwards; also remove folders of killed runs."""
     folder = settings.home / "staging"
-    for left in folder.glob("*"):
-        if left.stat().st_mtime < time.time() - STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-    own = folder / uuid.uuid4().hex
+    for old in folder.glob("*"):
+        if old.stat().st_mtime < time.time() - STALE_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
+    new = folder / uuid.uuid4().hex
     try:
-        yield own
+        yield new
     finally:
-        shutil.rmtree(own, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _collect(frame: DataFrame) -> list[Row]:
     return frame.toArrow().to_pylist()
 
 
-def _literal(folder: str) -> str:
-    """Return a path that Spark takes as it is, without looking for patterns in it."""
+def _escaped(folder: str) -> str:
+    """Return a path with the characters escaped that Spark would read as a glob pattern."""
     return re.sub(r"([{}\[\]*?\\])", r"\\\1", folder)

@@ -1,8 +1,8 @@
-"""Rewrite raw Parquet files of any kind as plain ones with the columns of ``bronze.trades``.
+"""Rewrite raw Parquet files of any kind as files with the columns of ``bronze.trades``.
 
-Spark can't read everything that a Parquet file may hold (nanoseconds, unsigned numbers, unusual names), and one broken
-page would fail a whole batch. Copying the files first costs about a fifth of the append that follows, needs little
-memory, and shows which file is broken.
+Spark can't read everything that Parquet allows (nanoseconds, unsigned integers, unusual column names), and one broken
+page would fail a whole batch. Copying the files first takes about a fifth of the time of the append that follows, needs
+little memory, and shows which file is broken.
 """
 
 from __future__ import annotations
@@ -44,11 +44,12 @@ LINEAGE = {
 }
 SCHEMA = pa.schema(RAW | LINEAGE)
 OPTIONAL = {"user_id"}
-# An exchange may number its trades and users.
+# Ids that can be integers: some exchanges number their trades and users.
 NUMBERED = {"trade_id", "user_id"}
-# What Spark and Python can both hold: the years 1 to 9999, in seconds since 1970.
+# The times that both Spark and Python can represent: the years 1 to 9999, in seconds since 1970.
 FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+# Rows that are read at a time, and rows that are collected before a row group is written.
 BATCH_ROWS = 32_768
 GROUP_ROWS = 131_072
 WORKERS = 4
@@ -56,7 +57,7 @@ WORKERS = 4
 
 @dataclass(eq=False)
 class SetAside(Exception):
-    """Why a file can't land; ``lasting`` is false when it may be readable later though it doesn't change."""
+    """Why a file can't land; ``lasting`` is False if the same, unchanged file can become readable later."""
 
     reason: str
     detail: str
@@ -64,7 +65,7 @@ class SetAside(Exception):
 
 
 class Vanished(Exception):
-    """A file was removed or rewritten after it was listed; the next run lists it again."""
+    """Raised for a file that was removed or rewritten after it was listed; the next run lists it again."""
 
 
 OnFile = Callable[[str, int], None]
@@ -72,7 +73,7 @@ OnFile = Callable[[str, int], None]
 
 @dataclass(frozen=True)
 class Batch:
-    """One ingestion run: where the files are, its number, and when it began (UTC)."""
+    """One ingestion run: its landing zone, its batch number, and when it began (UTC)."""
 
     zone: LandingZone
     number: int
@@ -81,7 +82,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Staged:
-    """The result: the rows of each copied file, why others were set aside, and files whose copied rows do not count."""
+    """The result of copying files.
+
+    ``rows`` has the number of rows of each copied file, ``set_aside`` the cause for each file that can't land.
+    ``spoiled`` files failed after some of their rows had been copied: a reader must leave these rows out.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, SetAside] = field(default_factory=dict)
@@ -91,63 +96,63 @@ class Staged:
 def normalise(batch: Batch, files: Sequence[RawFile], folder: Path, on_file: OnFile | None = None) -> Staged:
     """Copy ``files`` into Parquet files with SCHEMA in ``folder``, keeping the order of rows within a file.
 
-    ``on_file``, if given, is called with each copied file and its rows, from any of the worker threads.
-    A spoiled file failed after some of its rows had been copied: a reader has to leave these out.
-    Raises CryptoError when the folder can't be written.
+    ``on_file``, if given, is called with each copied file and its number of rows, from any of the worker threads.
+    Raise CryptoError if the folder can't be written.
     """
-    whole = Staged()
+    result = Staged()
     if not files:
-        return whole
+        return result
     parts = [files[worker::WORKERS] for worker in range(min(WORKERS, len(files)))]
     try:
         folder.mkdir(parents=True)
         with ThreadPoolExecutor(WORKERS) as pool:
             for part in pool.map(partial(_copy, batch, folder, on_file), range(len(parts)), parts):
-                whole.rows.update(part.rows)
-                whole.set_aside.update(part.set_aside)
-                whole.spoiled.extend(part.spoiled)
+                result.rows.update(part.rows)
+                result.set_aside.update(part.set_aside)
+                result.spoiled.extend(part.spoiled)
     except OSError as error:
         raise CryptoError(
             f"{folder} can't be written ({first_line(error)}); check its permissions and the free space."
         ) from error
-    return whole
+    return result
 
 
 def _copy(batch: Batch, folder: Path, on_file: OnFile | None, part: int, files: Sequence[RawFile]) -> Staged:
-    """Copy some files into one; small ones share a row group, since thousands of groups are slow to read."""
-    done, waiting = Staged(), list[pa.RecordBatch]()
+    """Copy some files into one. Small files share a row group, because thousands of groups are slow to read."""
+    result, buffer = Staged(), list[pa.RecordBatch]()
     with pq.ParquetWriter(folder / f"part-{part}.parquet", SCHEMA, compression="snappy") as writer:
 
         def flush() -> None:
-            if waiting:
-                writer.write_table(pa.Table.from_batches(waiting, SCHEMA))
-                waiting.clear()
+            if buffer:
+                writer.write_table(pa.Table.from_batches(buffer, SCHEMA))
+                buffer.clear()
 
         for file in files:
-            mark, rows, spoils = len(waiting), 0, False
+            # Where the file's batches begin in the buffer, its rows so far, and whether some of them are written.
+            start, rows, is_written = len(buffer), 0, False
             try:
                 for records in _read(batch, file):
-                    waiting.append(records)
+                    buffer.append(records)
                     rows += records.num_rows
-                    if sum(map(len, waiting)) >= GROUP_ROWS:
+                    if sum(map(len, buffer)) >= GROUP_ROWS:
                         flush()
-                        mark, spoils = 0, True
-                done.rows[file.path] = rows
+                        start, is_written = 0, True
+                result.rows[file.path] = rows
                 if on_file:
                     on_file(file.path, rows)
             except SetAside as why:
-                done.set_aside[file.path] = why
+                result.set_aside[file.path] = why
             except Vanished:
                 pass
-            if file.path not in done.rows:
-                del waiting[mark:]
-                done.spoiled.extend([file.path] * spoils)
+            if file.path not in result.rows:
+                del buffer[start:]
+                result.spoiled.extend([file.path] * is_written)
         flush()
-    return done
+    return result
 
 
 def _read(batch: Batch, file: RawFile) -> Iterator[pa.RecordBatch]:
-    """Yield a file's rows with SCHEMA; raises SetAside or Vanished, also after some of them."""
+    """Yield a file's rows with SCHEMA; raise SetAside or Vanished, possibly after some rows have been yielded."""
     if not file.size:
         raise SetAside("empty", "the file has zero bytes")
     try:
@@ -165,12 +170,15 @@ def _read(batch: Batch, file: RawFile) -> Iterator[pa.RecordBatch]:
     except (SetAside, Vanished):
         raise
     except Exception as error:
-        # A file that makes the reader fail, in whatever way, must not keep the other files from landing.
+        # Whatever error the reader raises for one file, the other files must still land.
         raise _cause(batch.zone, file, error) from error
 
 
 def _cause(zone: LandingZone, file: RawFile, error: Exception) -> Exception:
-    """Return the cause of a failed read: pyarrow raises the same errors for broken bytes and a lost connection."""
+    """Return the cause of a failed read, found by reading the bytes again.
+
+    pyarrow raises the same errors for a broken file and for a lost connection.
+    """
     try:
         if not zone.holds(file):
             return Vanished()
@@ -185,13 +193,13 @@ def _cause(zone: LandingZone, file: RawFile, error: Exception) -> Exception:
 
 
 def _check(schema: pa.Schema) -> None:
-    """Raise SetAside if a required column is missing, doubled or of an impossible type."""
+    """Raise SetAside if a required column is missing, or a known column is duplicated or has an impossible type."""
     missing = [name for name in RAW if name not in schema.names and name not in OPTIONAL]
     if missing:
         raise SetAside("missing_column", f"no column {', '.join(missing)}")
-    doubled = [name for name in RAW if schema.names.count(name) > 1]
-    if doubled:
-        raise SetAside("impossible_type", f"more than one column {', '.join(doubled)}")
+    duplicated = [name for name in RAW if schema.names.count(name) > 1]
+    if duplicated:
+        raise SetAside("impossible_type", f"more than one column {', '.join(duplicated)}")
     wrong = [
         f"{name} is {schema.field(name).type}"
         for name in RAW
@@ -219,7 +227,7 @@ def _fits(name: str, kind: pa.DataType) -> bool:
 
 
 def _convert(records: pa.RecordBatch, batch: Batch, file: RawFile, first: int) -> pa.RecordBatch:
-    """Return records with SCHEMA; ``first`` is the number of their first row in the file, from 0."""
+    """Return ``records`` converted to SCHEMA; ``first`` is the position of their first row in the file, from 0."""
     rows, names = records.num_rows, records.schema.names
     rescued = {name: records.column(i) for i, name in enumerate(names) if name not in RAW}
     columns = []
@@ -232,7 +240,7 @@ def _convert(records: pa.RecordBatch, batch: Batch, file: RawFile, first: int) -
             if lost is not None:
                 rescued[name] = lost
         elif pa.types.is_decimal(values.type):
-            # Cast directly to double, pyarrow can be off by the last digit.
+            # pyarrow's direct cast from decimal to double can be wrong in the last digit, so cast from text.
             values = values.cast(pa.string())
         columns.append(values.cast(target, safe=False))
     columns += [
@@ -247,7 +255,10 @@ def _convert(records: pa.RecordBatch, batch: Batch, file: RawFile, first: int) -
 
 
 def _to_microseconds(values: pa.Array) -> tuple[pa.Array, pa.Array | None]:
-    """Return times truncated to microseconds, and as text the numbers of those that no table can hold."""
+    """Return times that can be cast to microseconds, and the raw numbers, as text, of those out of range.
+
+    The second array is None if no time is out of range; the first has nulls in their place.
+    """
     if pa.types.is_null(values.type):
         return values, None
     per_second = UNITS[values.type.unit]
@@ -263,34 +274,34 @@ def _to_microseconds(values: pa.Array) -> tuple[pa.Array, pa.Array | None]:
 
 
 def _json(columns: dict[str, pa.Array], rows: int) -> pa.Array:
-    """Return each row's values that are not null as a JSON object, null if there is none."""
-    filled = {name: _plain(column) for name, column in columns.items() if column.null_count < rows}
-    if not filled:
+    """Return each row's values that are not null as a JSON object, or null for a row that has none."""
+    values = {name: _python_values(column) for name, column in columns.items() if column.null_count < rows}
+    if not values:
         return pa.nulls(rows, pa.string())
     objects = (
-        {name: value for name, value in zip(filled, row, strict=True) if value is not None}
-        for row in zip(*filled.values(), strict=True)
+        {name: value for name, value in zip(values, row, strict=True) if value is not None}
+        for row in zip(*values.values(), strict=True)
     )
-    return pa.array([_dump(found) if found else None for found in objects], pa.string())
+    return pa.array([_dump(json_object) if json_object else None for json_object in objects], pa.string())
 
 
-def _plain(column: pa.Array) -> list[object]:
+def _python_values(column: pa.Array) -> list[object]:
     if pa.types.is_temporal(column.type):
         return column.cast(pa.string()).to_pylist()
     try:
         return column.to_pylist()
     except (ValueError, OverflowError):
-        # Python has no such year; Arrow can still write it.
+        # Python can't represent the value, such as a nested time after the year 9999; Arrow can still print it.
         cells = (column.slice(row, 1) for row in range(len(column)))
         return [None if cell.null_count else cell.to_string(skip_new_lines=True) for cell in cells]
 
 
-def _dump(found: dict[str, object]) -> str:
+def _dump(json_object: dict[str, object]) -> str:
     try:
-        return json.dumps(found, ensure_ascii=False, allow_nan=False, default=_text)
+        return json.dumps(json_object, ensure_ascii=False, allow_nan=False, default=_text)
     except ValueError:
-        # JSON has no NaN and no infinity.
-        return json.dumps({name: str(value) for name, value in found.items()}, ensure_ascii=False)
+        # JSON has no NaN and no infinity, so such objects hold all values as text.
+        return json.dumps({name: str(value) for name, value in json_object.items()}, ensure_ascii=False)
 
 
 def _text(value: object) -> str:

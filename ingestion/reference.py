@@ -1,4 +1,4 @@
-"""Reference data: symbols, exchanges and withdrawn files, copied from Postgres to bronze at each run."""
+"""Reference data: symbols, exchanges and withdrawn files, which each run copies from Postgres to bronze."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 
     from lakehouse.settings import Settings
 
-# ASCII white space, as the screening trims it; Spark's trim removes spaces only.
+# The ASCII white space that screening trims; Spark's trim removes only spaces by default.
 WHITE_SPACE = r"' \t\n\u000B\f\r'"
 COPIED = ("symbols", "exchanges", "withdrawn_files")
 
 
 def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze") -> list[str]:
-    """Copy three tables of Postgres' schema ``crypto`` to ``schema``; return the names of those written.
+    """Copy the tables COPIED from Postgres' schema ``crypto`` to ``schema``; return the names of those written.
 
-    A table that is equal already is not written. Raises CryptoError if a symbol or an exchange with
-    trades was removed or respelled in Postgres, or if Postgres or the engine fails.
+    A table that is already equal is not written. Raise CryptoError if a symbol or an exchange that has trades was
+    removed or respelled in Postgres, or if Postgres or the engine fails.
     """
     import psycopg
     from pyspark.errors import PySparkException
 
     try:
         with connection.transaction():
-            truth = {table: _read_postgres(connection, table) for table in COPIED}
+            current = {table: _read_postgres(connection, table) for table in COPIED}
     except psycopg.Error as error:
         raise CryptoError(
             f"The reference data in Postgres can't be read ({first_line(error)}); check its schema crypto."
         ) from error
     try:
         bronze.create_tables(spark, schema)
-        held = {table: _read_bronze(spark, schema, table) for table in COPIED}
+        copied = {table: _read_bronze(spark, schema, table) for table in COPIED}
         for table, column in (("symbols", "symbol"), ("exchanges", "exchange")):
-            lost = {row[0] for row in held[table]} - {row[0] for row in truth[table]}
-            _refuse(table, _traded(spark, schema, column, lost) if lost else [])
-        differing = [table for table in COPIED if held[table] != truth[table]]
+            removed = {row[0] for row in copied[table]} - {row[0] for row in current[table]}
+            _refuse(table, _traded(spark, schema, column, removed) if removed else [])
+        differing = [table for table in COPIED if copied[table] != current[table]]
         for table in differing:
-            rows = [dict(zip(bronze.TABLES[table].names, row, strict=True)) for row in truth[table]]
+            rows = [dict(zip(bronze.TABLES[table].names, row, strict=True)) for row in current[table]]
             new = bronze.frame(spark, table, rows)
             spark.sql(f"insert overwrite {schema}.{table} select * from {{new}}", new=new)
     except PySparkException as error:
@@ -56,7 +56,7 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
 
 
 def withdraw(settings: Settings, file: str, why: str) -> None:
-    """Write a landed file into ``crypto.withdrawn_files``; CryptoError if no such file has landed."""
+    """Insert a landed file into ``crypto.withdrawn_files``; raise CryptoError if no such file has landed."""
     from lakehouse import postgres
     from lakehouse.postgres import migrate
     from lakehouse.storage import lake
@@ -79,7 +79,7 @@ def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:
 
 
 def _utc(value: Any) -> Any:
-    # PySpark tells pyarrow to ignore the zone of a time (PYARROW_IGNORE_TIMEZONE).
+    # PySpark makes pyarrow ignore time zones (it sets PYARROW_IGNORE_TIMEZONE), so all times must be UTC already.
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
@@ -88,7 +88,7 @@ def _read_bronze(spark: SparkSession, schema: str, table: str) -> set[tuple]:
 
 
 def _traded(spark: SparkSession, schema: str, column: str, names: set[str]) -> list[str]:
-    """Return the ``names`` that have trades, matched as the screening matches them."""
+    """Return those of ``names`` that have trades, trimmed and compared as in screening."""
     lost = spark.createDataFrame(pa.table({"name": sorted(names)}))
     return (
         spark.sql(

@@ -1,4 +1,4 @@
-"""Sample trades that look like a market: the same arguments give the same bytes, on any day."""
+"""Sample trades that resemble a market. The same arguments give the same bytes, on whatever day they are generated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from lakehouse.errors import CryptoError, first_line
 
-# Price in dollars on the first day, and the symbol's share of all trades.
+# For each symbol, its price in dollars on the first day and its share of all trades.
 MARKET = {
     "BTC": (42_000.0, 0.36),
     "ETH": (2_300.0, 0.27),
@@ -25,12 +25,14 @@ MARKET = {
     "MATIC": (0.95, 0.1),
     "AVAX": (38.0, 0.1),
 }
+# Each exchange's share of all trades.
 EXCHANGES = {"Binance": 0.45, "Coinbase": 0.3, "Kraken": 0.15, "Gemini": 0.1}
 SYMBOLS = tuple(MARKET)
-# A fixed day in the past: trades later than their file's writing would be rejected.
+# A fixed day in the past, because screening rejects trades that are later than their file.
 FIRST_DAY = date(2024, 1, 1)
+# The share of trades whose volume is null.
 MISSING_VOLUMES = 0.02
-# Columns of the plan and what dirt puts there; a symbol of -2 is an odd spelling, of -1 an unknown one.
+# Kinds of dirty rows: a column of codes or values, and what is put there. Symbol -2 is an odd spelling, -1 is unknown.
 WRONG: tuple[tuple[str, list], ...] = (
     ("no_id", [True]),
     ("symbol", [-2]),
@@ -54,13 +56,13 @@ SCHEMA = pa.schema(
     }
 )
 MINUTES = 1440
-# In microseconds.
+# Microseconds.
 MINUTE, DAY = 60_000_000, 86_400_000_000
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sample is to be; see ``generate``."""
+    """The arguments of ``generate``, which describes them."""
 
     trades: int
     days: int
@@ -72,11 +74,11 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """A short name; ids and files of two different samples never meet."""
+        """A short name that differs between samples, so that their trade ids and files do too."""
         return f"{zlib.crc32(repr(self).encode()):08x}"
 
     def check(self) -> None:
-        """Raise CryptoError if no such sample can be made."""
+        """Raise CryptoError if such a sample can't be generated."""
         pairs = self.days * len(self.symbols)
         if not self.symbols or "" in self.symbols:
             raise CryptoError("The sample needs at least one symbol; name some, such as BTC.")
@@ -112,10 +114,10 @@ def generate(
     """Write ``trades`` rows of ``days`` whole UTC days from ``start`` as ``files`` Parquet files.
 
     ``destination`` is a folder or ``s3://bucket/prefix``. Every symbol trades on every day, and about 2 %
-    of the volumes are null. ``dirt`` is the share of rows (0 to 1) that are wrong or awkward in one more
-    way each: repeated or conflicting ids, late rows, odd spelling, unknown symbols and so on.
-    Returns the addresses of the files; one that is there with the same bytes already is left alone.
-    Raises CryptoError when the numbers can't be met or the destination can't be written.
+    of the volumes are null. ``dirt`` is the share of rows (0 to 1) that have one more fault each: a repeated
+    or conflicting id, late arrival, an odd spelling, an unknown symbol and so on.
+    Return the addresses of the files. A file that already exists with the same bytes is not written again.
+    Raise CryptoError if the numbers contradict each other or the destination can't be written.
     """
     names = tuple(dict.fromkeys(symbol.strip() for symbol in symbols))
     plan = Plan(trades, days, files, names, seed, start, dirt)
@@ -132,17 +134,17 @@ def generate(
 
 
 def _trades(random: np.random.Generator, plan: Plan) -> tuple[pa.Table, np.ndarray]:
-    """Return all rows, by time, and the order, shape (trades,), in which the files hold them."""
+    """Return all rows ordered by time, and their positions, shape (trades,), in the order of the files."""
     count = plan.trades
     symbol, moment = _moments(random, plan)
     side = random.integers(0, 2, count)
     price = _prices(random, plan)[symbol, moment // MINUTE]
     # A buyer pays a little more than a seller gets.
     price = price * np.exp(random.normal(0, 2e-4, count) + np.where(side == 0, 1e-4, -1e-4))
-    # Most trades are worth some hundred dollars, a few a million.
+    # The median trade is worth about 500 dollars, and a few are worth a million.
     volume = np.maximum(np.round(random.lognormal(6.2, 1.6, count) / price, 6), 1e-6)
     first = np.unique(symbol * plan.days + moment // DAY, return_index=True)[1]
-    # The first trade of a symbol and day stays whole, so that no day is without one.
+    # The first trade of each symbol and day is never made dirty, so that every day has a valid trade.
     spare = np.setdiff1d(np.arange(count), first)
     rows = {
         "number": np.arange(count),
@@ -158,14 +160,17 @@ def _trades(random: np.random.Generator, plan: Plan) -> tuple[pa.Table, np.ndarr
     }
     rows["no_volume"][spare[random.random(len(spare)) < MISSING_VOLUMES]] = True
     file = np.arange(count) * plan.files // count
-    _soil(random, plan, rows, file, spare)
+    _add_dirt(random, plan, rows, file, spare)
     return _table(plan, rows), np.argsort(file, kind="stable")
 
 
-def _soil(
+def _add_dirt(
     random: np.random.Generator, plan: Plan, rows: dict[str, np.ndarray], file: np.ndarray, spare: np.ndarray
 ) -> None:
-    """Make ``plan.dirt`` of all rows dirty, in place, an equal part of them in each way."""
+    """Make a share of ``plan.dirt`` of all rows dirty, in place, with equally many rows of each kind.
+
+    ``rows`` and ``file``, the number of each row's file, have shape (trades,); ``spare`` are the rows to choose from.
+    """
     dirty, clean = np.split(random.permutation(spare), [round(plan.dirt * plan.trades)])
     if not len(clean):
         clean = spare
@@ -201,7 +206,7 @@ def _moments(random: np.random.Generator, plan: Plan) -> tuple[np.ndarray, np.nd
     weights = (shares[:, None] * random.lognormal(0, 0.3, plan.days)).ravel()
     counts = 1 + random.multinomial(plan.trades - len(weights), weights / weights.sum())
     symbol, day = np.divmod(np.repeat(np.arange(len(weights)), counts), plan.days)
-    # Markets are busiest in the American afternoon, at some 15:00 UTC.
+    # Trading is busiest around 15:00 UTC (minute 900), when both Europe and America are awake.
     rate = np.cumsum(1 + 0.5 * np.cos((np.arange(MINUTES) - 900) / MINUTES * 2 * np.pi))
     minute = np.searchsorted(rate / rate[-1], random.random(plan.trades), side="right")
     moment = day * DAY + minute * MINUTE + random.integers(0, MINUTE, plan.trades)
@@ -212,7 +217,8 @@ def _moments(random: np.random.Generator, plan: Plan) -> tuple[np.ndarray, np.nd
 def _prices(random: np.random.Generator, plan: Plan) -> np.ndarray:
     """Return a price in dollars for each symbol and minute, shape (symbols, days x 1440).
 
-    Geometric random walks: all symbols follow one market in part, and calm and wild days come in clusters.
+    The prices are geometric random walks. All symbols partly follow a common market factor, and the volatility of
+    a day depends on that of the day before, so that calm and volatile days come in clusters.
     """
     shocks = random.normal(0, 0.25, plan.days)
     for day in range(1, plan.days):
@@ -227,7 +233,7 @@ def _prices(random: np.random.Generator, plan: Plan) -> np.ndarray:
 
 
 def _level(symbol: str) -> float:
-    """Return a plausible price in dollars, the same each time, also for a symbol not in MARKET."""
+    """Return a symbol's first price in dollars; outside MARKET it is derived from the symbol's name."""
     return MARKET.get(symbol, (10 ** (zlib.crc32(symbol.encode()) % 4_000 / 1_000 - 1), 0))[0]
 
 
@@ -237,8 +243,8 @@ def _numbered(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:
 
 def _pick(texts: Sequence[str], codes: np.ndarray) -> pa.Array:
     # As in a list, a negative code counts from the end.
-    found = pa.array(codes % len(texts), pa.int32())
-    return pa.DictionaryArray.from_arrays(found, pa.array(texts)).cast(pa.string())
+    indices = pa.array(codes % len(texts), pa.int32())
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts)).cast(pa.string())
 
 
 def _write(destination: str, name: str, content: bytes) -> str:
@@ -247,7 +253,7 @@ def _write(destination: str, name: str, content: bytes) -> str:
     folder = Path(destination)
     target, temporary = folder / name, folder / f"_{name}.{os.getpid()}"
     try:
-        # A new modification time would make a landed file look changed.
+        # Writing equal bytes would change the modification time, and a landed file would look changed.
         if not (target.is_file() and target.read_bytes() == content):
             folder.mkdir(parents=True, exist_ok=True)
             try:

@@ -1,4 +1,4 @@
-"""The command line: ``crypto``. Each command loads what it needs when it runs, so that help is instant."""
+"""The command line ``crypto``. Each command imports its modules when it runs, so that ``--help`` is instant."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ENGINES = {"local": "sail", "spark": "spark"}
 
 
 class Commands(click.Group):
-    """A group whose commands report an error as one sentence, and as a whole trace only with ``--debug``."""
+    """A group whose commands report a CryptoError as one sentence, and as a traceback only with ``--debug``."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; a CryptoError is printed and the exit code is 1."""
+        """Run the command; print a CryptoError and exit with code 1."""
         try:
             return super().invoke(context)
         except CryptoError as error:
@@ -32,7 +32,7 @@ class Commands(click.Group):
 
 
 def load() -> Settings:
-    """Load the settings and put them into the environment, with UTC as the time zone."""
+    """Load the settings, put them into the environment, and set the process's time zone to UTC."""
     import os
     import time
 
@@ -40,27 +40,27 @@ def load() -> Settings:
 
     os.environ["TZ"] = "UTC"
     time.tzset()
-    found = settings.load()
-    found.export()
-    return found
+    loaded = settings.load()
+    loaded.export()
+    return loaded
 
 
 def load_for(target: str) -> Settings:
-    """Load the settings, with the engine that a dbt target stands for."""
+    """Load the settings, with the engine of a dbt target."""
     from dataclasses import replace
 
     return replace(load(), engine=ENGINES[target])
 
 
 def target_option(command: Any) -> Any:
-    """Add the option that chooses the engine."""
+    """Add the option ``--target`` to a command, which chooses the engine."""
     return click.option(
         "--target", type=click.Choice(list(ENGINES)), default="local", show_default=True, help="Sail, or Apache Spark."
     )(command)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show the whole trace of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="crypto-lakehouse")
 def main(debug: bool) -> None:
     """Crypto trades from raw Parquet to candles, indicators and Postgres."""
@@ -71,8 +71,8 @@ def main(debug: bool) -> None:
 @click.option("--trades", default=100_000, show_default=True, help="Number of trades.")
 @click.option("--days", default=90, show_default=True, help="Number of whole days.")
 @click.option("--files", default=2, show_default=True, help="Number of files.")
-@click.option("--symbols", default="BTC,ETH,SOL,MATIC,AVAX", show_default=True, help="Symbols, with commas.")
-@click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty, beside null volumes.")
+@click.option("--symbols", default="BTC,ETH,SOL,MATIC,AVAX", show_default=True, help="Symbols, separated by commas.")
+@click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty (0 to 1), besides null volumes.")
 @click.option("--seed", default=42, show_default=True, help="Same seed, same bytes.")
 @click.option("--if-empty", is_flag=True, help="Only if the landing zone has no file yet.")
 def generate(
@@ -128,8 +128,8 @@ def run(target: str, full_refresh: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--plan", is_flag=True, help="Only say what a sync would change.")
-@click.option("--force", is_flag=True, help="Let a shrink beyond the limit through, and compare every row.")
+@click.option("--plan", is_flag=True, help="Only show what a sync would change.")
+@click.option("--force", is_flag=True, help="Accept a shrink beyond the limit, and compare every row.")
 def sync(plan: bool, force: bool) -> None:
     """Publish gold to Postgres as it is, without a build.
 
@@ -142,21 +142,21 @@ def sync(plan: bool, force: bool) -> None:
     from lakehouse.sync import declared, sync_tables
 
     settings = load()
-    # A plan writes nothing, so it waits for no other command.
+    # A plan writes nothing, so it does not need the lock.
     with nullcontext() if plan else lock.exclusive(settings):
-        tables, asked_by = declared(settings.project), f"crypto sync {uuid.uuid4()}"
-        for table in sync_tables(None, settings, asked_by, tables, plan=plan, force=force):
-            written = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
-            click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{written}")
+        tables, invocation_id = declared(settings.project), f"crypto sync {uuid.uuid4()}"
+        for table in sync_tables(None, settings, invocation_id, tables, plan=plan, force=force):
+            changes = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
+            click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{changes}")
             for example in table.examples if plan else ():
                 click.echo(f"  {example}")
 
 
 @main.command()
 @click.argument("file")
-@click.option("--why", required=True, help="The reason, for those who come after.")
+@click.option("--why", required=True, help="The reason, for later readers.")
 def withdraw(file: str, why: str) -> None:
-    """Take a landed file out of what counts, from the next run on.
+    """Withdraw a landed file: from the next run on, its trades are rejected.
 
     FILE is its path below the landing zone's trades/, as in `source_file`.
 
@@ -169,13 +169,13 @@ def withdraw(file: str, why: str) -> None:
 
 
 @main.command()
-@click.option("--seed", type=int, help="Order to replay in, as an earlier verify printed it.  [default: a new one]")
-@click.option("--batches", default=3, show_default=True, help="Number of batches to deal the files to.")
+@click.option("--seed", type=int, help="Seed of the order, as an earlier verify printed it.  [default: a random one]")
+@click.option("--batches", default=3, show_default=True, help="Number of batches to divide the files into.")
 @target_option
 def verify(seed: int | None, batches: int, target: str) -> None:
     """Replay all trades in another order and in pieces, and compare every silver and gold table.
 
-    It takes a scratch home and an engine of its own, and publishes nothing; the live tables are only read.
+    It uses a scratch home with a separate engine and publishes nothing; the live tables are only read.
 
     Example: crypto verify --seed 7
     """
@@ -189,9 +189,9 @@ def verify(seed: int | None, batches: int, target: str) -> None:
     click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
     with lock.exclusive(settings):
         differences = replay.verify(settings, ENGINES[target], seed, batches, click.echo)
-    for found in differences:
-        click.echo(f"{found.table}: {found.keys:,} rows differ, such as")
-        for example in found.examples:
+    for difference in differences:
+        click.echo(f"{difference.table}: {difference.keys:,} rows differ, such as")
+        for example in difference.examples:
             click.echo(f"  {example}")
     click.echo("The replay differs." if differences else "Every silver and gold table is equal, value for value.")
     sys.exit(1 if differences else 0)
@@ -200,7 +200,7 @@ def verify(seed: int | None, batches: int, target: str) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status(as_json: bool) -> None:
-    """Show rows and latest times, the last runs, the servers, and what is wrong with the set-up.
+    """Show rows and latest times, the last runs, the servers, and the problems of the set-up.
 
     Example: crypto status --json
     """
@@ -215,11 +215,11 @@ def status(as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write.  [default: report.html in the data home]",
 )
-@click.option("--open", "open_it", is_flag=True, help="Show it in the browser.")
+@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
 def report(output: Path | None, open_it: bool) -> None:
     """Write one HTML page: candles, indicators, correlations, data quality, runs, sync.
 
-    It needs no engine, no server and no network, neither to be made nor to be read.
+    Neither writing nor reading the page needs an engine, a server or a network.
 
     Example: crypto report --open
     """
@@ -238,7 +238,7 @@ def report(output: Path | None, open_it: bool) -> None:
 @click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="A run_results.json of dbt instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def costs(last: int, results: Path | None, as_json: bool) -> None:
-    """Show time and cost of the last runs and of each model, against the budget.
+    """Show time and cost of the last runs and of each model, compared with the budget.
 
     Example: crypto costs --last 5
     """
@@ -249,12 +249,12 @@ def costs(last: int, results: Path | None, as_json: bool) -> None:
 
 @main.group()
 def engine() -> None:
-    """Start, stop or look at the local engine."""
+    """Start, stop or check the local engine."""
 
 
 @engine.command("start")
 def engine_start() -> None:
-    """Start the engine, which later commands find warm.
+    """Start the engine, so that later commands need not wait for it.
 
     Example: crypto engine start
     """
@@ -277,24 +277,24 @@ def engine_stop() -> None:
 
 @engine.command("status")
 def engine_status() -> None:
-    """Say whether the engine runs.
+    """Show whether the engine runs.
 
     Example: crypto engine status
     """
     from lakehouse import engine as engine_module
 
-    found = engine_module.status(load())
-    click.echo(f"The engine runs at {found.url}" if found else "The engine is not running.")
+    running = engine_module.status(load())
+    click.echo(f"The engine runs at {running.url}" if running else "The engine is not running.")
 
 
 @main.group()
 def postgres() -> None:
-    """Start, stop or reach the embedded Postgres."""
+    """Start, stop or connect to the embedded Postgres."""
 
 
 @postgres.command("start")
 def postgres_start() -> None:
-    """Start the embedded server, with its tables.
+    """Start the embedded server and migrate its tables.
 
     Example: crypto postgres start
     """
@@ -321,7 +321,7 @@ def postgres_stop() -> None:
 
 @postgres.command("url")
 def postgres_url() -> None:
-    """Print the address, password included, that a client can connect with.
+    """Print the address for clients, including the password.
 
     Example: crypto postgres url
     """

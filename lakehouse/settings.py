@@ -156,7 +156,7 @@ class Settings:
 
 
 def project_root(start: Path | None = None) -> Path:
-    """Return the nearest folder that holds ``dbt_project.yml``: ``start`` (default: the current folder) or one above it.
+    """Return the nearest folder with a ``dbt_project.yml``: ``start``, by default the current folder, or one above.
 
     If there is none, return the checkout that this file belongs to.
     """

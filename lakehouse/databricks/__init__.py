@@ -1,1 +1,1 @@
-"""What runs on Databricks: the tasks of the job, settings from a secret scope, and its errors in plain sentences."""
+"""Code for Databricks: the tasks of the job, settings from a secret scope, and explanations of Databricks' errors."""

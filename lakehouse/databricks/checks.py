@@ -1,7 +1,7 @@
 """``crypto-check-databricks``: the checks in Postgres as the last task of a Databricks job.
 
-It does what `crypto run` does after a build: dbt's target ``postgres`` creates the views for BI and tests what was
-published, with the settings of a secret scope.
+As `crypto run` does after a build, it runs dbt's target ``postgres``, which creates the views for BI and tests the
+published tables. The connection settings come from a secret scope.
 """
 
 from __future__ import annotations
@@ -18,35 +18,41 @@ from lakehouse import settings
 from lakehouse.databricks import secret_scope
 from lakehouse.errors import CryptoError
 from lakehouse.run.dbt_runner import run_dbt
-from lakehouse.run.view import SilentView
+from lakehouse.run.view import choose
 
+# The parts of the project that dbt needs.
 NEEDED = ("dbt_project.yml", "selectors.yml", "macros", "models", "seeds", "snapshots", "tests")
 
 
 def main() -> None:
-    """Run the task; an error is one sentence."""
+    """Run the task; exit with a sentence if it fails."""
     os.environ["TZ"] = "UTC"
-    given = parse(sys.argv[1:])
+    arguments = parse(sys.argv[1:])
     try:
         from databricks.sdk.runtime import dbutils
 
-        check(Path(given.project), secret_scope.read(dbutils, given.secret_scope))
+        check(Path(arguments.project), secret_scope.read(dbutils, arguments.secret_scope))
     except CryptoError as error:
         sys.exit(str(error))
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the arguments of a command line."""
-    parser = argparse.ArgumentParser(prog="crypto-check-databricks", description="Check what Postgres has.")
+    """Parse a command line."""
+    parser = argparse.ArgumentParser(
+        prog="crypto-check-databricks", description="Check the tables published in Postgres."
+    )
     parser.add_argument("--project", required=True, help="folder of the dbt project")
     parser.add_argument("--secret-scope", required=True, help="secret scope with the DB_ settings of Postgres")
     return parser.parse_args(arguments)
 
 
 def check(project: Path, database: Mapping[str, str]) -> None:
-    """Run dbt's target ``postgres`` on a copy of the project; CryptoError if a test fails."""
+    """Run dbt's target ``postgres`` on a copy of the project; raise CryptoError if a test fails.
+
+    ``database`` has the DB_ settings of Postgres.
+    """
     with tempfile.TemporaryDirectory(prefix="crypto-checks-") as folder:
-        # The deployed files are read-only and hold only the example of profiles.yml, which dbt needs.
+        # dbt needs a profiles.yml, but the deployed folder is read-only and has only the example.
         copy = Path(folder) / "project"
         copy.mkdir()
         for name in NEEDED:
@@ -59,8 +65,7 @@ def check(project: Path, database: Mapping[str, str]) -> None:
                 shutil.copy(source, copy / name)
         shutil.copy(project / "profiles.yml.example", copy / "profiles.yml")
         os.environ |= {**database, "CRYPTO_HOME": folder}
-        found = settings.load(project=copy)
-        result = run_dbt(found, ["build", "--target", "postgres"], SilentView())
+        result = run_dbt(settings.load(project=copy), ["build", "--target", "postgres"], choose())
     if not result["ok"]:
         names = ", ".join(failure["name"] for failure in result["failed"])
-        raise CryptoError(f"What Postgres has does not pass its checks: {names}.")
+        raise CryptoError(f"The tables published in Postgres fail these checks: {names}.")

@@ -1,16 +1,16 @@
-"""What Databricks refuses, as one plain sentence; dbt prints the whole of it before."""
+"""Explain errors of Databricks in one sentence each; dbt has printed the full error before."""
 
 from __future__ import annotations
 
 import re
 
-# The first that is found says what is wrong: causes before what follows from them.
+# The first pattern that matches is used, so a cause stands before its consequences.
 SENTENCES: tuple[tuple[str, str], ...] = (
     (r"CryptoError: ([^\n]+)", "{0}"),
     (
         r"http-code=40[13]|Invalid access token|[Tt]oken (?:is|has) expired|invalid_client|ExpiredJwt",
         "Databricks refuses the credentials, which may have expired: make a new DATABRICKS_TOKEN or log in again, "
-        "and see that this user may use the warehouse of DATABRICKS_HTTP_PATH.",
+        "and make sure that this user can use the warehouse of DATABRICKS_HTTP_PATH.",
     ),
     (
         r"(?:NO_SUCH_CATALOG_EXCEPTION|CATALOG_NOT_FOUND|Catalog)[^\n]*?[`']([^`'\n]+)[`'][^\n]*?"
@@ -45,8 +45,8 @@ SENTENCES: tuple[tuple[str, str], ...] = (
 
 
 def explain(text: str) -> str | None:
-    """Return the sentence for what a text of dbt says, None if it tells of nothing known."""
+    """Return the sentence that explains an error in dbt's output, None if no pattern matches."""
     for pattern, sentence in SENTENCES:
-        if found := re.search(pattern, text):
-            return sentence.format(*found.groups())
+        if match := re.search(pattern, text):
+            return sentence.format(*match.groups())
     return None

@@ -1,7 +1,7 @@
-"""``crypto-ingest-databricks``: the ingestion as a Python task of a Databricks job, serverless or on a cluster.
+"""``crypto-ingest-databricks``: ingestion as a Python task of a Databricks job, serverless or on a cluster.
 
-It calls ledger.ingest with the session, the secrets and the names of Unity Catalog that the job provides. Raw files and
-normalised copies lie below ``/Volumes``, which is a file system there.
+It calls ledger.ingest with the session, the secrets and the Unity Catalog names that the job provides. Raw files and
+normalised copies are below ``/Volumes``, which Databricks provides as a file system.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Job:
 
     @property
     def schema(self) -> str:
-        """The schema of bronze, with its catalog."""
+        """The bronze schema's full name, quoted for SQL."""
         return f"`{self.catalog}`.`{self.schema_prefix}bronze`"
 
 
 def main() -> None:
-    """Run the task; an error is one sentence."""
+    """Run the task; exit with a sentence if it fails."""
     os.environ["TZ"] = "UTC"
     try:
         job = parse(sys.argv[1:])
@@ -54,29 +54,29 @@ def main() -> None:
 
 
 def parse(arguments: Sequence[str]) -> Job:
-    """Return the arguments of a command line."""
+    """Parse a command line."""
     parser = argparse.ArgumentParser(prog="crypto-ingest-databricks", description="Land new raw files in bronze.")
     parser.add_argument("--catalog", required=True, help="catalog of Unity Catalog")
     parser.add_argument("--landing", required=True, help="folder of raw files: below /Volumes, or an s3:// address")
     parser.add_argument("--secret-scope", required=True, help="secret scope with the DB_ settings of Postgres")
-    parser.add_argument("--schema-prefix", default="", help="what stands before the name of each schema")
-    parser.add_argument("--staging", help="folder for copies; default: the volume `staging` beside the tables")
+    parser.add_argument("--schema-prefix", default="", help="prefix of the name of each schema")
+    parser.add_argument("--staging", help="folder for copies; default: the volume `staging` in the bronze schema")
     given = parser.parse_args(arguments)
     staging = given.staging or f"/Volumes/{given.catalog}/{given.schema_prefix}bronze/staging"
     return Job(given.catalog, given.landing, given.secret_scope, given.schema_prefix, staging)
 
 
 def run(job: Job, spark: SparkSession, dbutils: Any) -> ledger.Landed:
-    """Land new files and the reference data; raises CryptoError, in one sentence, if that can't be done."""
-    found = settings.load(secret_scope.read(dbutils, job.secret_scope) | {"CRYPTO_HOME": job.staging})
+    """Land new files and the reference data, and print what landed; raise CryptoError if that fails."""
+    loaded = settings.load(secret_scope.read(dbutils, job.secret_scope) | {"CRYPTO_HOME": job.staging})
     if not Path(job.staging).is_dir():
         raise CryptoError(f"There is no folder {job.staging} for copies of raw files; create that volume.")
     _check_catalog(job, spark)
-    zone = landing_zone.at(job.landing, found)
-    with postgres.connect(found) as connection:
+    zone = landing_zone.at(job.landing, loaded)
+    with postgres.connect(loaded) as connection:
         migrate.migrate(connection)
         _create_tables(job, spark)
-        landed = ledger.ingest(spark, found, schema=job.schema, zone=zone)
+        landed = ledger.ingest(spark, loaded, schema=job.schema, zone=zone)
         reference.copy(spark, connection, schema=job.schema)
     for line in ledger.describe(landed):
         print(line)
@@ -84,7 +84,7 @@ def run(job: Job, spark: SparkSession, dbutils: Any) -> ledger.Landed:
 
 
 def _create_tables(job: Job, spark: SparkSession) -> None:
-    """Create the tables that are missing, with the trades clustered by batch, as silver reads them by batch."""
+    """Create the missing tables; trades are clustered by batch, because silver reads them by batch."""
     from pyspark.errors import PySparkException
 
     try:

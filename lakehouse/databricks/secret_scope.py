@@ -1,4 +1,4 @@
-"""Settings kept in a Databricks secret scope, under the names that the environment uses elsewhere."""
+"""Settings in a Databricks secret scope, under the same names as the environment variables."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT")
 
 
 def read(dbutils: Any, scope: str) -> dict[str, str]:
-    """Return the Postgres settings of a scope; CryptoError if one that is needed is missing.
+    """Return the Postgres settings of a scope; raise CryptoError if a required one is missing.
 
-    ``dbutils`` is what Databricks gives a notebook or a job.
+    ``dbutils`` is the utility object that Databricks provides to a notebook or a job.
     """
     values = dict(_found(dbutils, scope, (*REQUIRED, *OPTIONAL)))
     if missing := [name for name in REQUIRED if name not in values]:
         raise CryptoError(
-            f"The secret scope {scope!r} has no {', '.join(missing)} that this user may read; "
+            f"The secret scope {scope!r} has no {', '.join(missing)} that this user can read; "
             f"put it there with `databricks secrets put-secret {scope} {missing[0]}`, or grant READ on the scope."
         )
     return values
@@ -27,7 +27,7 @@ def read(dbutils: Any, scope: str) -> dict[str, str]:
 
 def _found(dbutils: Any, scope: str, names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
-        # Databricks has no error of its own for a secret that is not there, and none that a caller can import.
+        # Databricks has no importable error class for a missing secret, so any error counts as missing.
         try:
             yield name, dbutils.secrets.get(scope, name)
         except Exception:

@@ -63,8 +63,9 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
     values = {
         "RUST_LOG": os.environ.get("RUST_LOG", "warn"),
         "SAIL_MODE": "local",
-        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
-        "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(int(settings.engine_memory_bytes * POOL_SHARE)),
+        # A fair pool would give each of a hundred small sorts a hundredth of the memory.
+        "SAIL_RUNTIME__MEMORY_POOL__TYPE": "greedy",
+        "SAIL_RUNTIME__MEMORY_POOL__GREEDY__MAX_SIZE": str(int(settings.engine_memory_bytes * POOL_SHARE)),
         "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{folder / "tmp"}"]',
         "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_SECONDS),
     }

@@ -1,1 +1,1 @@
-"""Commands that look at what runs have made: status, costs, verify, and the report page."""
+"""Commands that inspect a data home and its runs: status, costs, verify and report."""

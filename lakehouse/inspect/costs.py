@@ -1,4 +1,4 @@
-"""``crypto costs``: time and cost of the last runs and of each model, against the budget."""
+"""``crypto costs``: time and cost of the last runs and of each model, compared with the budget."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from lakehouse.settings import Settings
 
 
 def show(settings: Settings, *, count: int, results: Path | None = None, as_json: bool = False) -> None:
-    """Print the last runs and the nodes of the newest one, or the run that ``results`` describes."""
-    found = [history.of_results(settings, results)] if results else history.runs(settings, count)
+    """Print the last ``count`` runs and the nodes of the newest one, or only the run that ``results`` describes.
+
+    Raise CryptoError if ``results`` is not a ``run_results.json``.
+    """
+    runs = [history.of_results(settings, results)] if results else history.runs(settings, count)
     if as_json:
         budget = {"hour_price": settings.hour_price, "run_budget": settings.run_budget}
-        print(json.dumps(budget | {"runs": [asdict(run) for run in found]}))
-    elif not found:
+        print(json.dumps(budget | {"runs": [asdict(run) for run in runs]}))
+    elif not runs:
         print("No run yet; `crypto run` makes one.")
     else:
-        _print(settings, found)
+        _print(settings, runs)
 
 
-def _print(settings: Settings, found: list[Run]) -> None:
+def _print(settings: Settings, runs: list[Run]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -34,16 +37,16 @@ def _print(settings: Settings, found: list[Run]) -> None:
     table.add_column("seconds", justify="right")
     table.add_column("cost", justify="right")
     table.add_column("")
-    for run in found:
+    for run in runs:
         mark = "over budget" if run.over_budget else ""
-        table.add_row(run.at, "well" if run.ok else "failed", f"{run.seconds:,.1f}", f"${run.cost:,.4f}", mark)
+        table.add_row(run.at, "ok" if run.ok else "failed", f"{run.seconds:,.1f}", f"${run.cost:,.4f}", mark)
     console.print(table)
     table = Table(box=None, pad_edge=False)
     table.add_column("model, seed, snapshot of the newest run")
     table.add_column("seconds", justify="right")
     table.add_column("cost", justify="right")
-    tests = [node for node in found[0].nodes if node.kind == "test"]
-    for node in found[0].nodes:
+    tests = [node for node in runs[0].nodes if node.kind == "test"]
+    for node in runs[0].nodes:
         if node.kind != "test":
             table.add_row(node.name, f"{node.seconds:,.1f}", f"${node.cost:,.4f}")
     if tests:

@@ -1,4 +1,4 @@
-"""``crypto status``: the tables, the last runs, the servers, and what is wrong with the set-up; starts nothing."""
+"""``crypto status``: the tables, the last runs, the servers, and problems of the set-up; it starts nothing."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ ENOUGH_MEMORY = 4 * 1024**3
 
 
 def show(settings: Settings, *, as_json: bool = False) -> int:
-    """Print the status; return 0 if nothing is wrong."""
-    found = collect(settings)
+    """Print the status; return 0 if no problem was found, else 1."""
+    state = collect(settings)
     if as_json:
-        print(json.dumps(found, default=str))
+        print(json.dumps(state, default=str))
     else:
-        _print(found)
-    return 1 if found["problems"] else 0
+        _print(state)
+    return 1 if state["problems"] else 0
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """Return the tables with rows and latest times, the last runs, the servers, the checks and the problems."""
+    """Return tables, last runs, servers, checks and problems, as ``crypto status --json`` prints them."""
     running = engine.status(settings)
-    found = checks(settings)
+    results = checks(settings)
     return {
         "home": str(settings.home),
         "landing_zone": settings.landing_zone,
@@ -46,14 +46,17 @@ def collect(settings: Settings) -> dict[str, Any]:
         "last_runs": history.outcomes(settings, SHOWN_RUNS),
         "engine": {"running": running is not None, "url": running.url if running else None},
         "postgres": _postgres(settings),
-        "checks": found,
-        "problems": [check["found"] for check in found if not check["ok"]],
+        "checks": results,
+        "problems": [check["found"] for check in results if not check["ok"]],
     }
 
 
 def tables(settings: Settings) -> list[dict[str, Any]]:
-    """Return name, rows, version and time of the last commit of each Delta table, from its log alone."""
-    found = []
+    """Return rows, version, latest event time and time of the last commit (UTC) of each Delta table.
+
+    All of it is read from the Delta logs, without reading data.
+    """
+    described = []
     for layer in LAYERS:
         for name in lake.layer(settings, layer).tables():
             table = lake.table(settings, f"{layer}.{name}")
@@ -62,7 +65,7 @@ def tables(settings: Settings) -> list[dict[str, Any]]:
             actions = table.get_add_actions(flatten=True)
             rows = sum(actions["num_records"].to_pylist())
             last = max((action["timestamp"] for action in table.history(1)), default=0)
-            found.append(
+            described.append(
                 {
                     "table": f"{layer}.{name}",
                     "rows": rows,
@@ -71,7 +74,7 @@ def tables(settings: Settings) -> list[dict[str, Any]]:
                     "changed_at": str(datetime.fromtimestamp(last / 1000, UTC))[:19],
                 }
             )
-    return found
+    return described
 
 
 def _latest(actions: Any) -> str | None:
@@ -84,18 +87,18 @@ def _latest(actions: Any) -> str | None:
 
 def _postgres(settings: Settings) -> dict[str, Any]:
     if settings.postgres:
-        given = settings.postgres
-        return {"embedded": False, "host": given.host, "port": given.port, "database": given.name}
-    found = postgres.status(settings)
-    return {"embedded": True, "running": found.running, "port": found.port}
+        server = settings.postgres
+        return {"embedded": False, "host": server.host, "port": server.port, "database": server.name}
+    status = postgres.status(settings)
+    return {"embedded": True, "running": status.running, "port": status.port}
 
 
 def checks(settings: Settings) -> list[dict[str, Any]]:
-    """Return the checks of the set-up: each one's name, whether it passed, and what was found.
+    """Return the results of the set-up checks: the name of the check, whether it passed (``ok``), and what it found.
 
-    For a check that failed, ``found`` is a sentence that names the fix.
+    If a check failed, ``found`` is a sentence that names the fix; several problems give several results.
     """
-    parts: dict[str, Callable[[], str]] = {
+    functions: dict[str, Callable[[], str]] = {
         "python": _python,
         "sail": lambda: version("pysail"),
         "dbt": lambda: _dbt(settings),
@@ -106,13 +109,13 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         "s3": lambda: _s3(settings),
         "databricks": lambda: _databricks(settings),
     }
-    found = []
-    for name, part in parts.items():
+    results = []
+    for name, function in functions.items():
         try:
-            found.append({"check": name, "ok": True, "found": part()})
+            results.append({"check": name, "ok": True, "found": function()})
         except CryptoError as error:
-            found += [{"check": name, "ok": False, "found": sentence} for sentence in str(error).splitlines()]
-    return found
+            results += [{"check": name, "ok": False, "found": sentence} for sentence in str(error).splitlines()]
+    return results
 
 
 def _python() -> str:
@@ -171,10 +174,10 @@ def _postgres_answers(settings: Settings) -> str:
 def _s3(settings: Settings) -> str:
     if not settings.raw_bucket:
         return "not used: RAW_BUCKET is not set"
-    # Each bucket may lack something else.
-    found = s3.problems(settings)
-    if found:
-        raise CryptoError("\n".join(found))
+    # Each bucket can have another problem: report one per line.
+    problems = s3.problems(settings)
+    if problems:
+        raise CryptoError("\n".join(problems))
     return (
         f"{settings.landing_zone} and the buckets of the lake can be listed"
         if settings.lake_buckets
@@ -183,39 +186,39 @@ def _s3(settings: Settings) -> str:
 
 
 def _databricks(settings: Settings) -> str:
-    def given(*names: str) -> bool:
+    def is_set(*names: str) -> bool:
         return any(settings.values.get(name, "").strip() for name in names)
 
-    host = given("DATABRICKS_HOST", "DATABRICKS_WORKSPACE_URL")
-    if not host and not given("DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"):
+    host = is_set("DATABRICKS_HOST", "DATABRICKS_WORKSPACE_URL")
+    if not host and not is_set("DATABRICKS_HTTP_PATH", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"):
         return "not used: DATABRICKS_HOST is not set"
     if not host:
         raise CryptoError("DATABRICKS_HOST is not set, but other DATABRICKS_ settings are; set it to the workspace.")
-    if not given("DATABRICKS_HTTP_PATH"):
+    if not is_set("DATABRICKS_HTTP_PATH"):
         raise CryptoError("DATABRICKS_HTTP_PATH is not set; copy it from the SQL warehouse's connection details.")
-    if not given("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"):
+    if not is_set("DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID"):
         return "set, with OAuth of a user (no DATABRICKS_TOKEN)"
-    return "set; whether the workspace answers is not asked"
+    return "set; not checked whether the workspace answers"
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(state: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"Data home {found['home']}, landing zone {found['landing_zone']}")
+    console.print(f"Data home {state['home']}, landing zone {state['landing_zone']}")
     table = Table(box=None, pad_edge=False)
     for name, side in (("table", "left"), ("rows", "right"), ("latest (UTC)", "left"), ("changed (UTC)", "left")):
         table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    for row in found["tables"]:
+    for row in state["tables"]:
         table.add_row(row["table"], f"{row['rows']:,}", row["latest"] or "", row["changed_at"])
-    console.print(table if found["tables"] else "No table yet; `crypto run` makes them.")
-    for run in found["last_runs"]:
-        console.print(f"Run {run['run']}: {'well' if run['ok'] else 'failed'}, {run['seconds']} s")
-    running = found["engine"]
-    console.print(f"Engine: {'running at ' + running['url'] if running['running'] else 'not running'}")
-    server = found["postgres"]
+    console.print(table if state["tables"] else "No table yet; `crypto run` makes them.")
+    for run in state["last_runs"]:
+        console.print(f"Run {run['run']}: {'ok' if run['ok'] else 'failed'}, {run['seconds']} s")
+    server = state["engine"]
+    console.print(f"Engine: {'running at ' + server['url'] if server['running'] else 'not running'}")
+    server = state["postgres"]
     if server["embedded"]:
         console.print(
             f"Postgres: embedded, {'running on port ' + str(server['port']) if server['running'] else 'not running'}"
@@ -223,6 +226,6 @@ def _print(found: dict[str, Any]) -> None:
     else:
         console.print(f"Postgres: {server['host']}:{server['port']}/{server['database']}")
     table = Table(box=None, pad_edge=False, show_header=False)
-    for check in found["checks"]:
+    for check in state["checks"]:
         table.add_row("[green]✓[/]" if check["ok"] else "[red]✗[/]", check["check"], Text(check["found"]))
     console.print(table)

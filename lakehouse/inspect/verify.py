@@ -1,9 +1,8 @@
-"""``crypto verify``: the same trades in another order, in pieces, end in the same tables.
+"""``crypto verify``: check that the tables do not depend on the order in which the trades arrived.
 
-Every row of ``bronze.trades`` is landed again in a scratch home, with the times that the ledger recorded, in
-an order drawn at random: files are shuffled, cut in pieces, and dealt to several batches, with a ``dbt run``
-after each; withdrawals become known only with the last. Then each silver and gold table is compared with the
-live one, value for value.
+Every row of ``bronze.trades`` is landed again in a scratch home, with its recorded times, in a random order: the files
+are cut into pieces, shuffled and divided into several batches, with a ``dbt run`` after each batch. Withdrawn files are
+made known only with the last batch. Then each silver and gold table is compared with the live one, value for value.
 """
 
 from __future__ import annotations
@@ -32,21 +31,22 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 REFERENCE = ("symbols", "exchanges", "withdrawn_files")
-# When a row came and which run wrote it is what another order changes.
+# Columns that depend on the order of arrival, and so are not compared.
 LINEAGE = {"batch_id", "revision"}
-# A log of what changed between runs: another order of runs has another one.
+# Tables that record the changes between runs, and so depend on the order of arrival.
 HISTORY = {"candle_revisions"}
 EXAMPLES = 3
-# Of gold's doubles between two engines: relative to the value or to 1, or to the close for differences of prices.
+# Largest difference of gold's doubles between two engines, relative to the larger of the value and 1;
+# for differences of prices, relative to the close.
 TOLERANCE = 1e-12
 PRICE_DIFFERENCES = {"macd", "macd_signal", "macd_histogram", "atr_14"}
-# The link to the live warehouse in the scratch home.
+# Name of the link in the scratch home that points to the live warehouse.
 LIVE = "live"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A table that the replay did not reproduce: the number of keys that differ, and the first of them."""
+    """A table that the replay did not reproduce: the number of keys that differ, and examples as text."""
 
     table: str
     keys: int
@@ -55,7 +55,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some rows of a landed file: those whose number leaves this rest."""
+    """A piece of a landed file: the rows whose ``source_row``, divided by ``pieces``, leaves the remainder ``rest``."""
 
     source_file: str
     rest: int
@@ -63,12 +63,13 @@ class Piece:
 
 
 def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> list[Difference]:
-    """Replay the trades in an order that ``seed`` gives; return the tables that differ from the live ones.
+    """Replay the trades in the random order of ``seed``; return the tables that differ from the live ones.
 
-    ``kind`` is the engine of the replay, `sail` or `spark`. Each engine computes logarithms and powers with a library
-    of its own, so with Spark gold's doubles may differ by TOLERANCE; everything else has to be equal.
+    ``kind`` is the engine of the replay, `sail` or `spark`; ``say`` receives lines of progress. The engines compute
+    logarithms and powers with different libraries, so with Spark gold's doubles can differ by TOLERANCE; all other
+    values must be equal.
 
-    Raises CryptoError if nothing has landed yet or the replay itself fails.
+    Raise CryptoError if nothing has landed yet or the replay itself fails.
     """
     files = _landed(settings)
     plan = deal(files, seed, batches)
@@ -79,18 +80,18 @@ def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> 
             _land(spark, scratch, number, pieces)
             say(f"Batch {number} of {len(plan)}: {len(pieces):,} pieces of {len(files):,} files; building ...")
             tables = _build(scratch)
-        return [found for table, key in tables if (found := _compare(spark, scratch, table, key))]
+        return [difference for table, key in tables if (difference := _compare(spark, scratch, table, key))]
 
 
 def deal(files: list[str], seed: int, batches: int) -> list[list[Piece]]:
-    """Deal the files, each in one to three pieces, to batches in an order drawn at random."""
-    draw = random.Random(seed)
+    """Return batches of pieces: each file in one to three pieces, shuffled; a batch can be empty."""
+    generator = random.Random(seed)
     pieces = []
     for file in sorted(files):
-        count = draw.randint(1, 3)
+        count = generator.randint(1, 3)
         pieces += [Piece(file, rest, count) for rest in range(count)]
-    draw.shuffle(pieces)
-    cuts = sorted(draw.randint(0, len(pieces)) for _ in range(batches - 1))
+    generator.shuffle(pieces)
+    cuts = sorted(generator.randint(0, len(pieces)) for _ in range(batches - 1))
     return [pieces[start:end] for start, end in zip([0, *cuts], [*cuts, len(pieces)], strict=True)]
 
 
@@ -104,7 +105,7 @@ def _landed(settings: Settings) -> list[str]:
 
 @contextmanager
 def _scratch(settings: Settings, kind: str) -> Iterator[tuple[Settings, SparkSession]]:
-    """Yield settings and session of a home beside the live one, gone afterwards with its engine."""
+    """Yield settings and session of a scratch home; remove it and stop its engine afterwards."""
     home = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.home))
     scratch = replace(settings, home=home, engine=kind, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
     (home / LIVE).symlink_to(settings.warehouse, target_is_directory=True)
@@ -113,7 +114,7 @@ def _scratch(settings: Settings, kind: str) -> Iterator[tuple[Settings, SparkSes
         try:
             yield scratch, spark
         finally:
-            # A session that outlives its engine would look for it when Python ends.
+            # Stop the session first: without its engine it would try to reconnect when Python exits.
             spark.stop()
     finally:
         engine.stop(scratch)
@@ -144,7 +145,7 @@ def _land(spark: SparkSession, scratch: Settings, number: int, pieces: list[Piec
 
 
 def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
-    """Build silver and gold as plain ``dbt run`` does; return each table with its key."""
+    """Build silver and gold with a plain ``dbt run``; return the name and the key columns of each table."""
     target = scratch.home / "dbt"
     command = [str(Path(sys.prefix) / "bin" / "dbt"), "--quiet", "run", "--select", "silver", "gold"]
     command += [
@@ -160,8 +161,8 @@ def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
     environment |= {"PROCESSED_BUCKET": "", "ANALYTICS_BUCKET": ""}
     done = subprocess.run(command, cwd=scratch.project, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        lines = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
-        raise CryptoError(f"The replay could not be built; dbt said: {lines[-1].strip()}")
+        lines = (done.stdout + done.stderr).strip().splitlines() or ["no output"]
+        raise CryptoError(f"The replay could not be built; dbt reported: {lines[-1].strip()}")
     nodes = json.loads((target / "manifest.json").read_text())["nodes"].values()
     return sorted(
         (f"{node['schema']}.{node['name']}", node["config"]["unique_key"])
@@ -171,7 +172,7 @@ def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
 
 
 def _compare(spark: SparkSession, scratch: Settings, table: str, key: list[str]) -> Difference | None:
-    """Compare a table with the live one by its key; None if all values are equal."""
+    """Compare a table with the live one by its key; return None if all values are equal."""
     schema, name = table.split(".")
     columns = [column for column in spark.table(table).columns if column not in LINEAGE]
     values = [column for column in columns if column not in key]
@@ -198,26 +199,26 @@ def _differs(column: str, tolerant: bool) -> str:
     distinct = f"live.{column} is distinct from replay.{column}"
     if not tolerant:
         return distinct
-    apart = f"abs(live.{column} - replay.{column})"
+    distance = f"abs(live.{column} - replay.{column})"
     scale = "abs(live.close)" if column in PRICE_DIFFERENCES else f"abs(live.{column})"
     allowed = f"{TOLERANCE}d * greatest({scale}, 1d)"
-    return f"({distinct} and not coalesce({apart} <= {allowed}, false))"
+    return f"({distinct} and not coalesce({distance} <= {allowed}, false))"
 
 
 def _describe(live: Any, replay: Any, key: list[str], values: list[str]) -> str:
-    there = live if live.here else replay
-    place = ", ".join(f"{column}={there[column]}" for column in key)
+    row = live if live.here else replay
+    key_text = ", ".join(f"{column}={row[column]}" for column in key)
     if not (live.here and replay.here):
-        return f"{place}: only {'in the live table' if live.here else 'in the replay'}"
+        return f"{key_text}: only {'in the live table' if live.here else 'in the replay'}"
     column = max(
         (column for column in values if live[column] != replay[column]),
         key=lambda column: _distance(live[column], replay[column]),
     )
-    return f"{place}: {column} is {live[column]}, the replay gives {replay[column]}"
+    return f"{key_text}: {column} is {live[column]}, the replay gives {replay[column]}"
 
 
 def _distance(one: Any, other: Any) -> float:
-    """Return how far apart two values are: the relative distance of two numbers, else infinity."""
+    """Return the relative distance of two floats, and infinity for other values."""
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) / max(abs(one), abs(other))
     return float("inf")

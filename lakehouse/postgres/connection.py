@@ -54,7 +54,8 @@ SENTENCES = (
     ),
     (
         ["SSL", "certificate"],
-        "{where} can't be reached by TLS as sslmode {sslmode!r} requires ({reason}); check DB_SSLROOTCERT and DB_SSLMODE.",
+        "{where} can't be reached by TLS as sslmode {sslmode!r} requires ({reason}); "
+        "check DB_SSLROOTCERT and DB_SSLMODE.",
     ),
     (
         ["refused", "timeout", "timed out", "unreachable"],

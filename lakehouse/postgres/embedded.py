@@ -191,7 +191,7 @@ class Embedded:
             )
 
     def _user(self) -> pwd.struct_passwd:
-        """Return the user that runs the server if this process is root: the owner of the folder, or ``nobody`` if that is root."""
+        """Return the user that the server runs as if this process is root: the folder's owner, or ``nobody``."""
         owner = self.folder.stat().st_uid
         try:
             return pwd.getpwuid(owner) if owner else pwd.getpwnam("nobody")
@@ -261,7 +261,9 @@ class Embedded:
         # The log is on the same disk, so a full disk can cut off its last lines: check the free space first.
         needed = NEW_DATA_BYTES if not self.data.exists() else NEW_DATA_BYTES // 64
         if shutil.disk_usage(self.folder).free < needed:
-            return CryptoError(f"The disk of {self.home} is full, Postgres could not {action}; make room and run again.")
+            return CryptoError(
+                f"The disk of {self.home} is full, Postgres could not {action}; make room and run again."
+            )
         causes = [match[2] for line in lines[-20:] if (match := CAUSE.search(line))]
         cause = (causes or lines or ["it gave no reason"])[-1].strip()
         return CryptoError(f"The embedded Postgres could not {action} ({cause}); correct that, or see {self.log}.")

@@ -39,8 +39,8 @@ def migrate(connection: psycopg.Connection) -> list[str]:
             return missing
     except psycopg.errors.InsufficientPrivilege as error:
         raise CryptoError(
-            f"The Postgres user {connection.info.user!r} may not set up schema crypto "
-            f"({error.diag.message_primary}); run once with a user who may create schemas in the database."
+            f"The Postgres user {connection.info.user!r} lacks the privilege to set up schema crypto "
+            f"({error.diag.message_primary}); run once with a user who can create schemas in the database."
         ) from error
     except psycopg.errors.LockNotAvailable as error:
         raise CryptoError("Another program is changing schema crypto; run again when it is done.") from error

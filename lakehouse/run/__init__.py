@@ -1,1 +1,1 @@
-"""One run from the landing zone to Postgres, dbt within it, what it shows, and the record of past runs."""
+"""A run from the landing zone to Postgres: its steps, dbt, its display, its alerts, and the record of past runs."""

@@ -1,4 +1,4 @@
-"""Alerts: which nodes of a run fail or warn, whose they are, and how to look at the rows; as text and as JSON."""
+"""Alerts: the nodes that failed or warned in a run, their owners, and how to see the rows; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SEND_SECONDS = 10
 FAILING = ("error", "fail", "runtime error", "partial success")
 NOBODY = "nobody"
 HEADING = re.compile(r"(\w+ )?\w*(Error|Exception)( in .*)?:?$")
-# A chat shows so much; the JSON has all of them.
+# The text for a chat lists this many nodes; the JSON has all of them.
 LISTED = 20
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A node that failed or warns.
+    """A node that failed or warned.
 
-    ``rows`` is what a test counted (None for a node that broke), ``owner`` who owns what it tests, ``look`` the command
-    that shows the rows, or the file with what went wrong.
+    ``rows`` is the number of failing rows that a test counted, None for a node that ended with an error. ``owner`` owns
+    the node, or what it tests. ``look`` is the command that shows the rows, or the log file that describes the error.
     """
 
     name: str
@@ -40,10 +40,13 @@ class Finding:
 
 
 def findings(target: Path, *, option: str = "") -> list[Finding]:
-    """Return what fails or warns by a target folder's ``run_results.json``; ``option`` is what dbt needs besides."""
+    """Return the nodes that failed or warned, failures first, from dbt's artifacts in the folder ``target``.
+
+    ``option`` is added to the dbt commands in ``look``, such as `` --target postgres``.
+    """
     results = json.loads((target / "run_results.json").read_text())["results"]
     manifest = json.loads((target / "manifest.json").read_text())
-    found = []
+    nodes = []
     for result in results:
         status = str(result["status"])
         if status not in (*FAILING, "warn"):
@@ -52,7 +55,7 @@ def findings(target: Path, *, option: str = "") -> list[Finding]:
         node = manifest["nodes"].get(unique_id) or {"name": unique_id.split(".")[2], "resource_type": "node"}
         is_test = node["resource_type"] == "test" and status in ("fail", "warn")
         show = f".venv/bin/dbt show{option} --select {node['name']}"
-        found.append(
+        nodes.append(
             Finding(
                 name=node["name"],
                 kind=node["resource_type"],
@@ -63,37 +66,41 @@ def findings(target: Path, *, option: str = "") -> list[Finding]:
                 look=show if is_test else str(target.parent / "logs" / "dbt.log"),
             )
         )
-    return sorted(found, key=lambda one: (one.status == "warn", one.name))
+    return sorted(nodes, key=lambda finding: (finding.status == "warn", finding.name))
 
 
 def telling_line(message: str | None) -> str:
-    """Return the most telling line of a message: dbt's first ones only name the kind of error and the node."""
+    """Return the first informative line of a message: dbt's first lines only name the kind of error and the node."""
     lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
-    telling = [line for line in lines if not HEADING.match(line)]
-    return (telling or lines or [""])[0]
+    informative = [line for line in lines if not HEADING.match(line)]
+    return (informative or lines or [""])[0]
 
 
 def owner(unique_id: str, manifest: dict[str, Any]) -> str:
-    """Return who owns a node: by its group, its meta, or those of what it tests; else ``nobody``."""
+    """Return the owner of a node, from its group or its meta, or of the nodes that it tests; else ``nobody``."""
     node = manifest["nodes"].get(unique_id) or manifest["sources"].get(unique_id)
     if node is None:
         return NOBODY
     group = node.get("group") or (node.get("config") or {}).get("group")
     if group:
-        named = manifest["groups"].get(f"group.{node['package_name']}.{group}", {}).get("owner", {})
-        return str(named.get("email") or named.get("name") or group)
+        details = manifest["groups"].get(f"group.{node['package_name']}.{group}", {}).get("owner", {})
+        return str(details.get("email") or details.get("name") or group)
     meta = {**(node.get("meta") or {}), **((node.get("config") or {}).get("meta") or {})}
     if meta.get("owner"):
         return str(meta["owner"])
     tested = [node["attached_node"]] if node.get("attached_node") else node.get("depends_on", {}).get("nodes", [])
-    names = {owner(one, manifest) for one in tested if one != unique_id} if node["resource_type"] == "test" else set()
+    names = (
+        {owner(parent, manifest) for parent in tested if parent != unique_id}
+        if node["resource_type"] == "test"
+        else set()
+    )
     return ", ".join(sorted(names - {NOBODY})) or NOBODY
 
 
-def message(summary: dict[str, Any], found: list[Finding]) -> dict[str, Any]:
-    """Return the alert of a run: ``text`` for people (Slack, Teams and others show it), the rest for programs."""
-    failing = [one for one in found if one.status != "warn"]
-    warning = [one for one in found if one.status == "warn"]
+def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
+    """Return the alert of a run: ``text`` is for people (Slack, Teams and others show it), the rest for programs."""
+    failing = [node for node in nodes if node.status != "warn"]
+    warning = [node for node in nodes if node.status == "warn"]
     head = f"Crypto lakehouse: the run {'went through' if summary['ok'] else 'failed'} in {summary['seconds']:.0f} s"
     counts = [f"{len(failing)} failing"] * bool(failing) + [f"{len(warning)} warning"] * bool(warning)
     lines = [f"{head}{', with ' if counts else ''}{' and '.join(counts)}."]
@@ -101,12 +108,12 @@ def message(summary: dict[str, Any], found: list[Finding]) -> dict[str, Any]:
         lines.append(summary["error"])
     if summary.get("over_budget"):
         lines.append(f"It cost ${summary['cost']:.4f}, more than its budget of ${summary['budget']:.4g}.")
-    for one in [*failing, *warning][:LISTED]:
-        rows = "" if one.rows is None else f", {one.rows:,} rows"
-        lines.append(f"- {one.status} {one.kind} {one.name}{rows} (owner: {one.owner}): {one.message}")
-        lines.append(f"  look: {one.look}")
-    if len(found) > LISTED:
-        lines.append(f"... and {len(found) - LISTED} more.")
+    for node in [*failing, *warning][:LISTED]:
+        rows = "" if node.rows is None else f", {node.rows:,} rows"
+        lines.append(f"- {node.status} {node.kind} {node.name}{rows} (owner: {node.owner}): {node.message}")
+        lines.append(f"  look: {node.look}")
+    if len(nodes) > LISTED:
+        lines.append(f"... and {len(nodes) - LISTED} more.")
     return {
         "text": "\n".join(lines),
         "ok": summary["ok"],
@@ -114,13 +121,16 @@ def message(summary: dict[str, Any], found: list[Finding]) -> dict[str, Any]:
         "cost": summary.get("cost"),
         "over_budget": summary.get("over_budget", False),
         "error": summary.get("error"),
-        "failing": [asdict(one) for one in failing],
-        "warning": [asdict(one) for one in warning],
+        "failing": [asdict(node) for node in failing],
+        "warning": [asdict(node) for node in warning],
     }
 
 
 def send(settings: Settings, alert: dict[str, Any], say: Callable[[str], None]) -> bool:
-    """Post an alert to the webhook, if one is set; a receiver that fails is told in a sentence and changes nothing."""
+    """Post an alert to the webhook, if one is set, and return whether it was sent.
+
+    A failure is reported with ``say`` and does not change the outcome of the run.
+    """
     if not settings.webhook_url:
         return False
     body = json.dumps(alert).encode()
@@ -132,7 +142,7 @@ def send(settings: Settings, alert: dict[str, Any], say: Callable[[str], None]) 
     except urllib.error.HTTPError as error:
         why = f"it answered {error.code}"
     except (OSError, ValueError, http.client.HTTPException) as error:
-        # The text of an error may repeat the address, which is a secret.
+        # The text of an error can contain the address, which is a secret.
         reason = getattr(error, "reason", None) or error
         why = getattr(reason, "strerror", None) or type(reason).__name__
     say(f"The alert could not be sent to the webhook ({why}); check CRYPTO_WEBHOOK_URL and the receiver.")

@@ -1,4 +1,4 @@
-"""Run dbt in this process: its environment, its artifacts in the data home, and its events as progress."""
+"""Run dbt in this process, with the project's settings, its artifacts in the data home, and its events as progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lakehouse.run.alerts import telling_line
 from lakehouse.run.view import Node, SilentView
 from lakehouse.settings import Settings
 
-# The settings of Postgres that a profile reads, and libpq's names for them.
+# The Postgres settings that profiles.yml reads, and libpq's names for them.
 DB_SETTINGS = {
     "DB_ENDPOINT": "host",
     "DB_PORT": "port",
@@ -26,22 +26,25 @@ DB_SETTINGS = {
 
 
 def target_folder(settings: Settings, target: str) -> Path:
-    """Return the folder of dbt's artifacts in a run; ``target`` is local, spark or postgres."""
+    """Return the folder in which a run keeps dbt's artifacts; ``target`` is local, spark or postgres."""
     return settings.home / "dbt" / target / "target"
 
 
 def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[str, Any]:
-    """Run dbt in this process and return what passed and failed; its artifacts go into the data home."""
+    """Run dbt in this process and return what passed, warned and failed, and the seconds it took.
+
+    The artifacts go into the data home. Raise CryptoError if dbt can't start.
+    """
     from dbt.cli.main import dbtRunner
 
     prepare_environment(arguments)
     folder = target_folder(settings, named_target(arguments) or "local")
-    places = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
-    places += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
+    folders = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
+    folders += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
     progress = Progress(view)
     started = time.monotonic()
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
-    result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *places])
+    result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *folders])
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if result.exception is not None:
@@ -57,22 +60,22 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
 
 
 def prepare_environment(arguments: list[str]) -> Settings:
-    """Put the settings into the environment and return them; for target ``postgres``, start the embedded server too."""
+    """Put the settings into the environment and return them; for target ``postgres``, start the server too."""
     os.environ.setdefault("TZ", "UTC")
     time.tzset()
-    found = settings_module.load()
-    found.export()
+    settings = settings_module.load()
+    settings.export()
     if "postgres" in (named_target(arguments), os.environ.get("DBT_TARGET")):
         from lakehouse import postgres
 
-        postgres.ensure(found)
-        values = postgres.values(found)
+        postgres.ensure(settings)
+        values = postgres.values(settings)
         os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
-    return found
+    return settings
 
 
 def named_target(arguments: list[str]) -> str | None:
-    """Return the target that a dbt command line names."""
+    """Return the target that a dbt command line names, None if it names none."""
     for index, argument in enumerate(arguments):
         if argument in ("--target", "-t") and index + 1 < len(arguments):
             return arguments[index + 1]
@@ -82,7 +85,7 @@ def named_target(arguments: list[str]) -> str | None:
 
 
 class Progress:
-    """Follows dbt's events: counts the nodes by outcome, and updates the view."""
+    """A callback for dbt's events that counts the nodes by outcome and updates the view."""
 
     def __init__(self, view: SilentView) -> None:
         self.view = view
@@ -92,8 +95,8 @@ class Progress:
         self.skipped = 0
 
     def __call__(self, event: Any) -> None:
-        """Take one event."""
-        # An exposure only describes readers: there is nothing to build.
+        """Handle one event of dbt."""
+        # An exposure only describes readers; dbt builds nothing for it.
         if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
             return
         if event.info.name == "ConcurrencyLine":
@@ -110,13 +113,13 @@ class Progress:
     def _finish(self, node: Node, result: Any) -> None:
         node.status, node.seconds = str(result.status), result.execution_time
         node.message = telling_line(result.message) or node.status
-        told = {"name": node.name, "kind": node.kind, "message": node.message}
+        outcome = {"name": node.name, "kind": node.kind, "message": node.message}
         if node.status == "skipped":
             self.skipped += 1
         elif node.status == "warn":
-            self.warned.append(told)
+            self.warned.append(outcome)
         elif node.needs_attention:
-            self.failed.append(told)
+            self.failed.append(outcome)
         else:
             self.passed[node.kind] = self.passed.get(node.kind, 0) + 1
         self.view.finish(node)

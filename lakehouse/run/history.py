@@ -1,7 +1,7 @@
-"""The runs of this data home, kept in ``runs/``: a summary of each, and dbt's results for their nodes.
+"""The record of past runs in the data home's folder ``runs/``: a summary of each run, and dbt's results of its nodes.
 
-A run costs its seconds times the price of an hour of compute. Its nodes share that cost in proportion to their own
-seconds, whose sum is longer than the run since nodes run side by side.
+The cost of a run is its duration times the price of an hour of compute. It is divided among the nodes in proportion to
+their seconds, whose sum exceeds the duration because nodes run in parallel.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 
-# Each run keeps a summary and dbt's two artifacts, some 50 KB; older ones are removed.
+# A run takes about 50 KB here; runs beyond this number are removed, oldest first.
 KEPT_RUNS = 200
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node of a run: its ``seconds`` of work, and its share of the run's ``cost``."""
+    """One node of a run: its execution time in ``seconds``, and its share of the run's ``cost`` in dollars."""
 
     name: str
     kind: str
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: when it ended (UTC), whether all was well, its seconds, its cost, and whether that is over budget."""
+    """One run: when it ended (``at``, UTC), whether it succeeded, its duration, its cost in dollars, and its nodes."""
 
     name: str
     at: str
@@ -46,7 +46,10 @@ class Run:
 
 
 def save(settings: Settings, name: str, summary: dict[str, Any], artifacts: dict[str, Path]) -> None:
-    """Save a run's summary and dbt's results, without the compiled SQL, which dbt's target folder has."""
+    """Save a run's summary and dbt's results under ``name``; remove the oldest runs beyond KEPT_RUNS.
+
+    ``artifacts`` maps a part of the run to its ``run_results.json``. The compiled SQL is left out to save space.
+    """
     folder = settings.home / "runs"
     folder.mkdir(exist_ok=True)
     for part, path in artifacts.items():
@@ -63,14 +66,14 @@ def save(settings: Settings, name: str, summary: dict[str, Any], artifacts: dict
 
 
 def runs(settings: Settings, count: int | None = None) -> list[Run]:
-    """Return the last runs of this data home, newest first."""
+    """Return the last ``count`` runs of this data home (default: all), newest first."""
     return [_run(settings, path) for path in _summaries(settings)[:count]]
 
 
 def outcomes(settings: Settings, count: int) -> list[dict[str, Any]]:
-    """Return name, success and seconds of the last runs, newest first, without reading dbt's results."""
-    found = [(path, json.loads(path.read_text())) for path in _summaries(settings)[:count]]
-    return [{"run": path.stem.split("-")[0], "ok": run["ok"], "seconds": run["seconds"]} for path, run in found]
+    """Return time, success and seconds of the last runs, newest first, without reading dbt's results."""
+    summaries = [(path, json.loads(path.read_text())) for path in _summaries(settings)[:count]]
+    return [{"run": path.stem.split("-")[0], "ok": run["ok"], "seconds": run["seconds"]} for path, run in summaries]
 
 
 def _summaries(settings: Settings) -> list[Path]:
@@ -78,7 +81,10 @@ def _summaries(settings: Settings) -> list[Path]:
 
 
 def of_results(settings: Settings, path: Path) -> Run:
-    """Return the run that a ``run_results.json`` describes, such as one of a Databricks job."""
+    """Return the run that a ``run_results.json`` describes, such as one of a Databricks job.
+
+    Raise CryptoError if the file can't be read or is something else.
+    """
     results = _read(path)
     at = results["metadata"]["generated_at"]
     seconds = float(results["elapsed_time"])
@@ -89,12 +95,12 @@ def of_results(settings: Settings, path: Path) -> Run:
 
 
 def price(settings: Settings, seconds: float) -> float:
-    """Return the cost in dollars of some seconds of compute."""
+    """Return the cost in dollars of ``seconds`` of compute."""
     return seconds / 3600 * settings.hour_price
 
 
 def is_over_budget(settings: Settings, cost: float) -> bool:
-    """Return whether a cost is over the budget of a run; False if there is no budget."""
+    """Return whether a cost exceeds the budget of a run; False if there is no budget."""
     return settings.run_budget is not None and cost > settings.run_budget
 
 
@@ -113,22 +119,24 @@ def _read(path: Path) -> dict[str, Any]:
         if not {"metadata", "results", "elapsed_time"} <= results.keys():
             raise ValueError
     except (OSError, ValueError, AttributeError) as error:
-        raise CryptoError(f"{path} is no run_results.json of dbt; name one that a dbt command has written.") from error
+        raise CryptoError(
+            f"{path} is not a run_results.json of dbt; name one that a dbt command has written."
+        ) from error
     return results
 
 
 def _nodes(parts: Iterable[dict[str, Any]], cost: float) -> tuple[Node, ...]:
     results = (result for part in parts for result in part["results"])
-    # The project's hook is listed as an operation; it only checks the selection.
-    found = [result for result in results if not result["unique_id"].startswith("operation.")]
-    whole = sum(result["execution_time"] for result in found)
+    # dbt lists the project's hook as an operation; it only checks the selection and builds nothing.
+    nodes = [result for result in results if not result["unique_id"].startswith("operation.")]
+    total = sum(result["execution_time"] for result in nodes)
     return tuple(
         Node(
             name=result["unique_id"].split(".")[2],
             kind=result["unique_id"].split(".")[0],
             status=str(result["status"]),
             seconds=round(result["execution_time"], 3),
-            cost=cost * result["execution_time"] / whole if whole else 0.0,
+            cost=cost * result["execution_time"] / total if total else 0.0,
         )
-        for result in sorted(found, key=lambda result: -result["execution_time"])
+        for result in sorted(nodes, key=lambda result: -result["execution_time"])
     )

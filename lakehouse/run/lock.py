@@ -1,7 +1,7 @@
-"""One writer at a time in a data home: `crypto` and plain `dbt` commands that build wait for one another.
+"""The lock that allows one writer at a time in a data home, be it a `crypto` or a plain `dbt` command.
 
-A build asks the lake what is new before it writes what follows from the answer; rows that another command lands or
-screens in between could count twice. The operating system drops the lock when its holder ends, however it ends.
+A build first reads which rows are new and then writes results that depend on them, so rows that another command lands
+or screens in between could be counted twice. The lock is the operating system's, which also releases it after a kill.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ WAITING = "Another run is at work in this data home; waiting for it to end ..."
 
 @contextmanager
 def exclusive(settings: Settings, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
-    """Let one command at a time write in a data home; a second one reports that it waits.
+    """Hold the data home's lock; if another command holds it, report that with ``say`` and wait.
 
-    A command that was killed, or interrupted, may have left a statement running in the engine, which would write into
-    the lake beside the next command. The lock file then still holds its mark, and the engine is replaced.
+    A killed or interrupted command can leave a statement running in the engine, which would write at the same time as
+    the next command. Its text then remains in the lock file, and the next command stops the engine first.
     """
     with settings.writing_home():
         settings.home.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One run, from the landing zone to Postgres: ingest, ``dbt build``, the checks in Postgres, a summary."""
+"""A run from the landing zone to Postgres: ingest, ``dbt build``, the checks in Postgres, and a summary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ingestion.ledger import Landed
 
 Say = Callable[[str], None]
-# The tables whose rows the summary counts.
+# The tables and views whose rows the summary counts.
 COUNTED = {
     "bronze": ("trades",),
     "silver": ("trades", "rejected_trades", "candles_1m", "candles_1h", "candles_1d", "exchange_candles_1d"),
@@ -32,7 +32,7 @@ COUNTED = {
 
 
 def ingest(settings: Settings, view: SilentView | None = None) -> Landed:
-    """Start both servers at once, bring Postgres up to date, and land files and reference data."""
+    """Land new files and reference data, after starting both servers in parallel and migrating Postgres."""
     from ingestion import ledger, reference
     from lakehouse.storage import s3
 
@@ -55,7 +55,10 @@ def _prepare_postgres(settings: Settings) -> None:
 
 
 def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False) -> int:
-    """Run everything and return the exit code: 0 only if all is well, 130 if interrupted."""
+    """Do a whole run and return the exit code: 0 if everything succeeded, 1 if not, 130 if interrupted.
+
+    A CryptoError is sent as an alert and raised again.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
@@ -71,13 +74,13 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
         summary = {"ok": False, "seconds": time.monotonic() - started, "error": str(error)}
         alerts.send(settings, alerts.message(summary, []), view.say)
         raise
-    found = findings(settings, summary)
-    if found or not summary["ok"] or summary["over_budget"]:
-        alerts.send(settings, alerts.message(summary, found), view.say)
+    nodes = findings(settings, summary)
+    if nodes or not summary["ok"] or summary["over_budget"]:
+        alerts.send(settings, alerts.message(summary, nodes), view.say)
     if as_json:
         print(json.dumps(summary, default=str))
     else:
-        _show(summary, found, settings, console)
+        _show(summary, nodes, settings, console)
     return 0 if summary["ok"] else 1
 
 
@@ -119,22 +122,22 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
 
 
 def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
-    """Return what failed or warned in a run, each with its owner and the command that shows the rows."""
-    found = alerts.findings(target_folder(settings, settings.target))
+    """Return the nodes that failed or warned in a run, each with its owner and the command that shows the rows."""
+    nodes = alerts.findings(target_folder(settings, settings.target))
     if summary["checks"]:
-        found += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
-    return found
+        nodes += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
+    return nodes
 
 
 def count_rows(settings: Settings) -> dict[str, int]:
-    """Return the rows of each table and view of the summary."""
+    """Return the number of rows of each table and view in COUNTED that exists."""
     spark = engine.session(settings)
     names = [f"{schema}.{table}" for schema, tables in COUNTED.items() for table in tables]
     names = [name for name in names if spark.catalog.tableExists(name)]
     query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in names)
-    # Sail returns the parts of a union in any order.
-    found = {row.name: row.rows for row in spark.sql(query).collect()} if names else {}
-    return {name: found[name] for name in names}
+    # Sail returns the parts of a union in any order, so they are put back in the order of COUNTED.
+    rows = {row.name: row.rows for row in spark.sql(query).collect()} if names else {}
+    return {name: rows[name] for name in names}
 
 
 def count_rejected(settings: Settings) -> dict[str, int]:
@@ -147,7 +150,7 @@ def count_rejected(settings: Settings) -> dict[str, int]:
 
 
 def last_sync(settings: Settings) -> list[dict[str, Any]]:
-    """Return the rows of the last sync in crypto.sync_runs, one for each published table."""
+    """Return the last sync's rows of ``crypto.sync_runs``, one for each published table."""
     from psycopg.rows import dict_row
 
     query = """
@@ -161,7 +164,7 @@ def last_sync(settings: Settings) -> list[dict[str, Any]]:
 
 
 def show_landed(landed: Landed, say: Say) -> None:
-    """Show what landed, what was set aside, and what has changed since it landed."""
+    """Report which files landed, were set aside, or have changed since they landed."""
     from ingestion import ledger
 
     for line in ledger.describe(landed):
@@ -169,7 +172,7 @@ def show_landed(landed: Landed, say: Say) -> None:
 
 
 def row_changes(inserted: int, updated: int, deleted: int) -> str:
-    """Return the rows that a sync inserted, updated and deleted as text."""
+    """Return the numbers of rows that a sync inserted, updated and deleted as text, such as ``+3 ~2 -1``."""
     return f"+{inserted:,} ~{updated:,} -{deleted:,}"
 
 
@@ -180,7 +183,7 @@ def _save(settings: Settings, summary: dict[str, Any]) -> None:
     history.save(settings, name, summary, artifacts)
 
 
-def _show(summary: dict[str, Any], found: list[Finding], settings: Settings, console: Any) -> None:
+def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, console: Any) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -202,9 +205,10 @@ def _show(summary: dict[str, Any], found: list[Finding], settings: Settings, con
     table.add_row("cost", f"${summary['cost']:.4f}")
     console.print()
     console.print(table)
-    for one in found:
-        rows = "" if one.rows is None else f", {one.rows:,} rows"
-        console.print(f"{one.status} {one.kind} {one.name}{rows} (owner: {one.owner}); look: {one.look}", markup=False)
+    for node in nodes:
+        rows = "" if node.rows is None else f", {node.rows:,} rows"
+        line = f"{node.status} {node.kind} {node.name}{rows} (owner: {node.owner}); look: {node.look}"
+        console.print(line, markup=False)
     if summary["over_budget"]:
         console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
     if summary["ok"]:

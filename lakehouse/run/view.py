@@ -1,4 +1,4 @@
-"""What ``crypto run`` shows while it works: a live view on a terminal, lines elsewhere, nothing for machines."""
+"""What ``crypto run`` shows while it works: a live view on a terminal, else plain lines; nothing with ``--json``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-SHOWN_AT_WORK = 8
+# The live view lists this many running nodes.
+SHOWN_RUNNING = 8
 
 
 @dataclass
 class Node:
-    """One node of a build: its kind, its display name and, once it has finished, its outcome."""
+    """One node of a build: its kind (dbt's resource type), its name and, when it has finished, its outcome."""
 
     kind: str
     name: str
@@ -24,13 +25,13 @@ class Node:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether it failed or warns."""
+        """Whether the node failed or warned."""
         return self.status not in ("success", "pass", "skipped", "no-op")
 
 
 @dataclass
 class Stage:
-    """One part of a run: when it began and ended (monotonic seconds), and its latest message."""
+    """One stage of a run: when it began and ended (in ``time.monotonic``), its latest message, its progress."""
 
     name: str
     began: float = field(default_factory=time.monotonic)
@@ -41,12 +42,12 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken."""
+        """How long the stage has taken so far."""
         return (self.ended or time.monotonic()) - self.began
 
 
 class SilentView:
-    """Shows nothing; the base of the other views."""
+    """A view that shows nothing; the base of the other views."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,7 +59,7 @@ class SilentView:
         """Show a line of text."""
 
     def stage(self, name: str) -> None:
-        """Begin the next part of the run."""
+        """Begin the next stage of the run."""
 
     def file_read(self, path: str, rows: int) -> None:
         """Show that a file of the batch has been read."""
@@ -73,11 +74,11 @@ class SilentView:
         """Show the outcome of a node."""
 
     def end(self) -> None:
-        """Leave the screen as it is."""
+        """Stop updating the screen."""
 
 
 class LineView(SilentView):
-    """A line for each model as it is done, and for each node that fails or warns."""
+    """A view that prints a line when a model is built, and when any node fails or warns."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -95,14 +96,14 @@ class LineView(SilentView):
 
 
 class LiveView(LineView):
-    """Lines for what is done, and below them what is at work, kept up to date."""
+    """A view of lines for the nodes that have finished and, below them, the running nodes, continuously updated."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live as Screen
 
         super().__init__(console)
         self.stages: list[Stage] = []
-        self.at_work: dict[tuple[str, str], float] = {}
+        self.running: dict[tuple[str, str], float] = {}
         self.tests = {"passed": 0, "warned": 0, "failed": 0}
         self.files = self.rows = 0
         self.screen = Screen(console=console, get_renderable=self.render, refresh_per_second=8, transient=True)
@@ -112,27 +113,27 @@ class LiveView(LineView):
         return self
 
     def stage(self, name: str) -> None:
-        """Begin the next part of the run."""
+        """Begin the next stage of the run."""
         self._close()
         self.stages.append(Stage(name))
 
     def file_read(self, path: str, rows: int) -> None:
         """Count a file that has been read."""
         self.files, self.rows = self.files + 1, self.rows + rows
-        self._now().message = f"{self.files:,} files, {self.rows:,} rows, {path}"
+        self._current().message = f"{self.files:,} files, {self.rows:,} rows, {path}"
 
     def expect_nodes(self, count: int) -> None:
         """Show how many nodes the build has."""
-        self._now().nodes = count
+        self._current().nodes = count
 
     def start(self, node: Node) -> None:
-        """Add a node to those at work."""
-        self.at_work[node.kind, node.name] = time.monotonic()
+        """Add a node to the running ones."""
+        self.running[node.kind, node.name] = time.monotonic()
 
     def finish(self, node: Node) -> None:
-        """Remove a node from those at work; all but passed tests leave a line."""
-        self.at_work.pop((node.kind, node.name), None)
-        self._now().done += 1
+        """Remove a node from the running ones and print its outcome, unless it is a test that passed or was skipped."""
+        self.running.pop((node.kind, node.name), None)
+        self._current().done += 1
         if node.kind == "test" and node.status != "skipped":
             self.tests["passed" if not node.needs_attention else "warned" if node.status == "warn" else "failed"] += 1
         mark, tone = "✓", "green"
@@ -143,13 +144,13 @@ class LiveView(LineView):
             self._line(mark, tone, node.name, f"{node.seconds:.1f} s")
 
     def end(self) -> None:
-        """Leave one line for each part of the run."""
+        """Print the last stage's line and stop updating the screen."""
         if self.screen.is_started:
             self._close()
             self.screen.stop()
 
     def render(self) -> RenderableType:
-        """Return the stage and the nodes at work."""
+        """Return the current stage and the running nodes as rich shows them."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
@@ -158,44 +159,44 @@ class LiveView(LineView):
 
         if not self.stages:
             return Text("")
-        stage = self._now()
+        stage = self._current()
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=stage.nodes, completed=stage.done, width=28) if stage.nodes else Text("")
-        told = f"{stage.done} of {stage.nodes}" if stage.nodes else stage.message
+        progress = f"{stage.done} of {stage.nodes}" if stage.nodes else stage.message
         counts = [f"{number:,} {name}" for name, number in self.tests.items() if number]
         head.add_row(
             Spinner("dots", style="cyan"),
             Text(stage.name, style="bold"),
             bar,
-            Text(told),
+            Text(progress),
             Text(f"{stage.seconds:.0f} s", style="dim"),
             Text(f"tests: {', '.join(counts)}" if counts else "", style="dim"),
         )
-        work = Table.grid(padding=(0, 1))
+        running = Table.grid(padding=(0, 1))
         now = time.monotonic()
-        for (kind, name), began in sorted(self.at_work.items(), key=lambda item: item[1])[:SHOWN_AT_WORK]:
-            work.add_row("   ", Text(kind, style="dim"), Text(name), Text(f"{now - began:.1f} s", style="cyan"))
-        return Group(head, work) if self.at_work else head
+        for (kind, name), began in sorted(self.running.items(), key=lambda item: item[1])[:SHOWN_RUNNING]:
+            running.add_row("   ", Text(kind, style="dim"), Text(name), Text(f"{now - began:.1f} s", style="cyan"))
+        return Group(head, running) if self.running else head
 
-    def _now(self) -> Stage:
+    def _current(self) -> Stage:
         if not self.stages:
             self.stages.append(Stage(""))
         return self.stages[-1]
 
-    def _line(self, mark: str, tone: str, name: str, told: str) -> None:
+    def _line(self, mark: str, tone: str, name: str, detail: str) -> None:
         from rich.text import Text
 
-        self.console.print(Text.assemble("  ", (mark, tone), f" {name} ", (told, "dim")))
+        self.console.print(Text.assemble("  ", (mark, tone), f" {name} ", (detail, "dim")))
 
     def _close(self) -> None:
-        if self.stages and self._now().ended is None:
-            self._now().ended = time.monotonic()
-            self.at_work.clear()
-            self._line("●", "cyan", self._now().name, f"{self._now().seconds:.1f} s")
+        if self.stages and self._current().ended is None:
+            self._current().ended = time.monotonic()
+            self.running.clear()
+            self._line("●", "cyan", self._current().name, f"{self._current().seconds:.1f} s")
 
 
 def choose(*, as_json: bool = False, console: Any = None) -> SilentView:
-    """Return the view that fits where the output goes."""
+    """Return the view that suits the output: silent for JSON, live on a terminal, else lines."""
     from rich.console import Console
 
     if as_json:

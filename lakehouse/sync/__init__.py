@@ -1,4 +1,4 @@
-"""The sync of gold tables to Postgres: what it reads, one transaction for all tables, and the log of what it did."""
+"""The sync of gold tables to Postgres: its source, one transaction for all tables, and the log of syncs."""
 
 from lakehouse.sync.log import TableSync, runs
 from lakehouse.sync.source import Source, Table, declared

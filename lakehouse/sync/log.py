@@ -1,4 +1,4 @@
-"""The log of syncs, ``crypto.sync_runs``: one row for each table and sync, written in the sync's own transaction."""
+"""The log of syncs, ``crypto.sync_runs``: one row per sync and table, written in the transaction of the sync."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RUNS_SCHEMA = (
 
 @dataclass
 class TableSync:
-    """One table's row in ``crypto.sync_runs``; in a plan, the row as it would be, with examples of differences."""
+    """One row of ``crypto.sync_runs``; in a plan, the row as it would be, with examples of differences."""
 
     run_id: uuid.UUID
     invocation_id: str
@@ -44,7 +44,7 @@ COLUMNS = [name for name in TableSync.__dataclass_fields__ if name != "examples"
 
 
 def runs(spark: SparkSession, settings: Settings, unknown_to: str | None = None) -> DataFrame:
-    """Return ``crypto.sync_runs`` as a DataFrame, without the runs that the lake's table ``unknown_to`` holds."""
+    """Return ``crypto.sync_runs`` as a DataFrame, without the runs that the Delta table ``unknown_to`` already has."""
     known: set[str] = set()
     if unknown_to:
         known = {row.run_id for row in spark.sql(f"select distinct run_id from {unknown_to}").collect()}

@@ -1,4 +1,4 @@
-"""What a sync reads: the tables that the sync model declares, each at one version of its Delta table."""
+"""The source of a sync: the tables that the sync model declares, each read at one version of its Delta table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK_ROWS = 500_000
 
 @dataclass(frozen=True)
 class Table:
-    """A declared table: its name in the lake, its name in Postgres' schema ``crypto``, and the key of both."""
+    """A declared table: its name in the lake, its name in Postgres' schema ``crypto``, and the primary key of both."""
 
     relation: str
     target: str
@@ -33,13 +33,13 @@ class Table:
 
 
 class Source(Protocol):
-    """A Delta table at one version: the version that is read is the version that is recorded."""
+    """A Delta table at one version, the same that the sync records."""
 
     table: Table
 
     @property
     def id(self) -> str:
-        """The table's id, which it keeps until it is created again."""
+        """The table's id, which changes only when the table is created again."""
 
     @property
     def version(self) -> int:
@@ -49,7 +49,7 @@ class Source(Protocol):
         """Return Spark's type of each column, by name."""
 
     def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield all rows, some at a time, so that memory does not grow with the table."""
+        """Yield all rows in chunks, so that memory does not grow with the table."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class LakeSource:
 
     @property
     def id(self) -> str:
-        """The table's id, which it keeps until it is created again."""
+        """The table's id, which changes only when the table is created again."""
         return str(self.delta.metadata().id)
 
     @property
@@ -95,7 +95,7 @@ class SparkSource:
 
     @property
     def relation(self) -> str:
-        """The version, as SQL names it."""
+        """The table at this version, as SQL names it."""
         return f"{self.table.relation} version as of {self.version}"
 
     def columns(self) -> dict[str, str]:
@@ -116,13 +116,16 @@ class SparkSource:
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(read, 0)
             for chunk in range(1, chunks):
-                found, ahead = ahead.result(), reader.submit(read, chunk)
-                yield found
+                rows, ahead = ahead.result(), reader.submit(read, chunk)
+                yield rows
             yield ahead.result()
 
 
 def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Source:
-    """Return the newest version of a table, of the local lake if ``spark`` is None; CryptoError if there is none."""
+    """Return the newest version of a table, from the local lake if ``spark`` is None, else from the session's catalog.
+
+    Raise CryptoError if the table can't be read.
+    """
     if spark is None:
         delta = lake.table(settings, table.relation.replace("`", ""))
         if delta is None:
@@ -139,7 +142,10 @@ def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Sour
 
 
 def declared(project: Path) -> list[Table]:
-    """Return the tables that the sync model declares, named as in the local lake: a model's layer is its schema."""
+    """Return the tables that the sync model declares, with their names in the local lake.
+
+    A model's schema is the name of its layer's folder. Raise CryptoError if a declared model has no file.
+    """
 
     def ref(name: str) -> str:
         path = next(project.glob(f"models/**/{name}.sql"), None)

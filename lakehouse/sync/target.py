@@ -1,4 +1,4 @@
-"""One table within a sync's transaction in Postgres; its steps are the methods of ``Target``, in their order."""
+"""One table in the Postgres transaction of a sync: the methods of ``Target`` are its steps, in this order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from lakehouse.sync import binary_copy
 from lakehouse.sync.log import COLUMNS, TableSync
 from lakehouse.sync.source import Source
 
+# Rows that a message or a plan names.
 EXAMPLES = 3
 
 
 class Target:
-    """One table within one sync's transaction; every error is a CryptoError or one of psycopg."""
+    """One table in the transaction of a sync; each step raises CryptoError or an error of psycopg if it fails."""
 
     def __init__(
         self, connection: psycopg.Connection, source: Source, result: TableSync, *, plan: bool, force: bool
@@ -37,70 +38,70 @@ class Target:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Count the time towards the table's seconds."""
+        """Add the time that the block takes to the table's seconds."""
         started = time.monotonic()
         yield
         self.result.seconds += time.monotonic() - started
 
     def create(self) -> None:
-        """Create the table in Postgres if it is declared for the first time; only its owner may."""
+        """Create the table in Postgres if it does not exist, which needs the privileges of crypto_owner."""
         if self._one("select to_regclass(%s)", [self.sql_name])[0] is not None:
             return
-        lake = self.source.columns()
-        if unknown := [name for name in self.table.key if name not in lake]:
+        columns = self.source.columns()
+        if unknown := [name for name in self.table.key if name not in columns]:
             raise CryptoError(
                 f"Column {unknown[0]!r} of the key of {self.name} is missing in {self.table.relation}; "
                 "declare the key that the model has."
             )
-        types = [self._wanted(name, spark_type)[0] for name, spark_type in lake.items()]
+        types = [self._postgres_type(name, spark_type)[0] for name, spark_type in columns.items()]
         try:
             self.connection.execute(
                 "select crypto.create_table(%s, %s, %s, %s, %s)",
-                [self.table.target, list(lake), types, list(self.table.key), f"Published {self.table.relation}."],
+                [self.table.target, list(columns), types, list(self.table.key), f"Published {self.table.relation}."],
             )
         except psycopg.errors.InsufficientPrivilege as error:
             raise CryptoError(
-                f"Postgres has no table {self.name} and user {self.connection.info.user!r} may not create it; "
-                "sync once with a user who has crypto_owner."
+                f"Postgres has no table {self.name} and user {self.connection.info.user!r} lacks the "
+                "privilege to create it; sync once with a user who has crypto_owner."
             ) from error
         self.created = True
 
-    def _wanted(self, name: str, spark_type: str) -> tuple[str, int]:
-        wanted = binary_copy.postgres_type(spark_type)
-        if wanted is None:
+    def _postgres_type(self, name: str, spark_type: str) -> tuple[str, int]:
+        postgres_type = binary_copy.postgres_type(spark_type)
+        if postgres_type is None:
             raise CryptoError(
                 f"Column {name!r} of {self.table.relation} is {spark_type}, which can't be published; "
                 "cast it in the model."
             )
-        return wanted
+        return postgres_type
 
     def compare_columns(self) -> None:
-        """Record the columns that gold has added; refuse any other difference, naming the column."""
+        """Record the columns that gold has added; raise CryptoError, naming the column, for any other difference."""
         query = """
             select attname, format_type(atttypid, atttypmod), atttypid::bigint
             from pg_attribute
             where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped
             order by attnum
         """
-        found = self.connection.execute(query, [self.sql_name]).fetchall()
-        self.columns = {name: (type_name, oid) for name, type_name, oid in found}
-        relation, lake = self.table.relation, self.source.columns()
-        if gone := [name for name in self.columns if name not in lake]:
+        existing = self.connection.execute(query, [self.sql_name]).fetchall()
+        self.columns = {name: (type_name, oid) for name, type_name, oid in existing}
+        relation, source_columns = self.table.relation, self.source.columns()
+        if gone := [name for name in self.columns if name not in source_columns]:
             raise CryptoError(
                 f"Column {gone[0]!r} of {self.name} is missing in {relation}; "
                 "put it back, or drop it in Postgres by a migration."
             )
-        for name, spark_type in lake.items():
-            wanted = self._wanted(name, spark_type)
-            if self.columns.setdefault(name, wanted) != wanted:
+        for name, spark_type in source_columns.items():
+            postgres_type = self._postgres_type(name, spark_type)
+            if self.columns.setdefault(name, postgres_type) != postgres_type:
                 raise CryptoError(
                     f"Column {name!r} is {spark_type} in {relation} but {self.columns[name][0]} in "
                     f"{self.name}; change the model, or Postgres by a migration."
                 )
-        self.added = {name: wanted[0] for name, wanted in list(self.columns.items())[len(found) :]}
+        self.added = {name: type_name for name, (type_name, _) in list(self.columns.items())[len(existing) :]}
 
     def unchanged(self) -> bool:
-        """Whether the last sync published this very version: then nothing is read."""
+        """Return whether the last sync published this same version, so that the table need not be read."""
         query = """
             select source_id, source_version, rows_total, checksum
             from crypto.sync_runs where table_name = %s order by finished_at desc limit 1
@@ -112,14 +113,14 @@ class Target:
         return True
 
     def load(self) -> None:
-        """Copy the lake's rows straight into the table if it is empty: all of them are new."""
+        """Copy the lake's rows directly into the table if it is empty, without a comparison."""
         if self.plan or self.added or self._one(f"select exists (select from {self.sql_name})")[0]:
             return
         try:
             with self.connection.transaction():
                 self._copy(self.sql_name)
         except psycopg.IntegrityError:
-            # Loading by way of a temporary table finds the rows at fault and reports them.
+            # The steps with a temporary table find the rows at fault and report them.
             self.result.rows_total = self.result.checksum = 0
         else:
             self.loaded, self.result.rows_inserted = True, self.result.rows_total
@@ -132,7 +133,7 @@ class Target:
         self.connection.execute(f"analyze {self.staged}")
 
     def _copy(self, into: str) -> None:
-        """Copy the lake's rows, adding up their number and checksums."""
+        """Copy the lake's rows into a table, and add up their number and checksums."""
         names = list(self.columns)
         oids = [oid for _, oid in self.columns.values()]
         with self.connection.cursor().copy(f"copy {into} ({listed(names)}) from stdin (format binary)") as copy:
@@ -145,22 +146,22 @@ class Target:
             copy.write(binary_copy.TRAILER)
 
     def check_keys(self) -> None:
-        """Refuse null and repeated keys, with examples."""
+        """Raise CryptoError, with examples, if keys are null or repeated."""
         key = listed(self.table.key)
         null_keys = " or ".join(f"{quoted(name)} is null" for name in self.table.key)
-        for what, rest in (
+        for problem, condition in (
             ("nulls in its key", f"where {null_keys}"),
             ("repeated keys", f"group by {key} having count(*) > 1"),
         ):
-            query = f"select {key} from {self.staged} {rest} limit {EXAMPLES}"
+            query = f"select {key} from {self.staged} {condition} limit {EXAMPLES}"
             if rows := self.connection.execute(query).fetchall():
                 raise CryptoError(
-                    f"{self.table.relation} has {what} ({', '.join(self.table.key)}), such as "
+                    f"{self.table.relation} has {problem} ({', '.join(self.table.key)}), such as "
                     f"{'; '.join(map(as_text, rows))}; correct the model, nothing was published."
                 )
 
     def check_shrink(self, max_shrink: float) -> None:
-        """Refuse a table that has lost more than this share of its rows."""
+        """Raise CryptoError if the table would lose more than this share of its rows; a plan only lists that."""
         before, after = self._count(self.sql_name), self.result.rows_total
         if after < before * (1 - max_shrink) and not self.force:
             problem = f"{self.table.relation} has {after} rows but {self.name} {before}, a shrink"
@@ -171,8 +172,8 @@ class Target:
 
     def compare(self) -> None:
         """Set ``differs``; in a plan, also list the differences."""
-        wanted = (self.result.rows_total, self.result.checksum)
-        self.differs = bool(self.added) or self._fingerprint() != wanted
+        expected = (self.result.rows_total, self.result.checksum)
+        self.differs = bool(self.added) or self._fingerprint() != expected
         if self.differs and self.plan:
             self._plan()
 
@@ -188,22 +189,22 @@ class Target:
             result.examples += [f"{sign} {as_text(row)}" for row in self.connection.execute(query)]
         names = listed(key, "staged")
         query = f"select {names}, to_jsonb(old), to_jsonb(staged) from {self._changed()} order by {names}"
-        for *found, old, new in self.connection.execute(f"{query} limit {EXAMPLES}"):
+        for *key_values, old, new in self.connection.execute(f"{query} limit {EXAMPLES}"):
             changes = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
-            result.examples.append(f"~ {as_text(found)}: {', '.join(changes)}")
+            result.examples.append(f"~ {as_text(key_values)}: {', '.join(changes)}")
 
     def add_columns(self) -> None:
-        """Have the owner's function add what gold has added; readers wait until the transaction ends."""
+        """Add the new columns of gold, by the owner's function; readers are blocked until the transaction ends."""
         for name, type_name in self.added.items():
             arguments = [self.table.target, name, type_name]
             self.connection.execute("select crypto.add_column(%s, %s, %s)", arguments)
 
     def delete(self) -> None:
-        """Delete what is gone from the lake."""
+        """Delete the rows that the lake no longer has."""
         self.result.rows_deleted = self.connection.execute(f"delete from {self._gone()}").rowcount
 
     def upsert(self) -> None:
-        """Update what differs, insert what is new."""
+        """Update the rows that differ and insert the new ones."""
         execute, values = self.connection.execute, self._values()
         if values:
             self.result.rows_updated = execute(
@@ -216,17 +217,17 @@ class Target:
         ).rowcount
 
     def verify(self) -> None:
-        """Compare the table with the lake; a difference undoes everything."""
-        found, wanted = self._fingerprint(), (self.result.rows_total, self.result.checksum)
-        if found != wanted:
+        """Raise CryptoError, which rolls the transaction back, if row count or checksum differ from the lake's."""
+        actual, expected = self._fingerprint(), (self.result.rows_total, self.result.checksum)
+        if actual != expected:
             raise CryptoError(
-                f"{self.name} would have {found[0]} rows with checksum {found[1]} but {self.table.relation} "
-                f"has {wanted[0]} with {wanted[1]}; nothing was published, look for a trigger on the table "
+                f"{self.name} would have {actual[0]} rows with checksum {actual[1]} but {self.table.relation} "
+                f"has {expected[0]} with {expected[1]}; nothing was published, look for a trigger on the table "
                 "or another program that writes it."
             )
 
     def record(self) -> None:
-        """Write this table's row of the log, later than every other row whatever any clock says."""
+        """Insert this table's row into the log, with a later time than all other rows, even if the clock went back."""
         names = [name for name in COLUMNS if name != "finished_at"]
         values = ", ".join(["%s"] * len(names))
         later = "(select max(finished_at) + interval '1 microsecond' from crypto.sync_runs)"
@@ -251,7 +252,7 @@ class Target:
         return f"{self.sql_name} as old, {self.staged} as staged where {self.same_key} and {self._distinct()}"
 
     def _distinct(self) -> str:
-        # A plan adds no column: those that gold has added are missing in Postgres.
+        # A plan adds no column, so the columns that gold has added are missing in Postgres: take them as null.
         missing = self.added if self.plan else {}
         old = [f"null::{missing[name]}" if name in missing else f"old.{quoted(name)}" for name in self._values()]
         return f"row ({', '.join(old)}) is distinct from row ({listed(self._values(), 'staged')})"

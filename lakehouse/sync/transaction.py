@@ -1,8 +1,8 @@
-"""Sync gold tables to Postgres in one transaction: write only what differs, and compare before it counts.
+"""Sync gold tables to Postgres in one transaction: write only the rows that differ, and verify before the commit.
 
-The sync model declares the tables. Rows travel by COPY into temporary tables, ``CHUNK_ROWS`` at a time with one chunk
-read ahead, and the difference is applied; an empty table is filled directly. Row counts and checksums must then equal
-those of the lake, or the transaction rolls back. target.py holds the steps for one table.
+The sync model declares the tables. Rows are copied (COPY) into temporary tables, ``CHUNK_ROWS`` at a time with one
+chunk read ahead, and the differences are applied; an empty table is filled directly. Row counts and checksums must then
+equal those of the lake, or the transaction is rolled back. target.py has the steps for one table.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ LOCK_SECONDS = 60.0
 STATEMENT_SECONDS = 1_800
 ATTEMPTS = 3
 RECONNECT_SECONDS = 30
-# Errors after which another attempt can succeed, besides a lost connection.
+# Errors after which another attempt can succeed; a lost connection is one too.
 TRANSIENT = (errors.SerializationFailure, errors.DeadlockDetected, errors.AdminShutdown, errors.CrashShutdown)
 
 SENTENCES: dict[type[psycopg.Error], str] = {
     errors.LockNotAvailable: "Nothing was published, another program holds a lock ({}); run again later.",
-    errors.QueryCanceled: "Nothing was published, a statement took too long ({}); see what holds it up.",
+    errors.QueryCanceled: "Nothing was published, a statement took too long ({}); find out what slows it down.",
     errors.DiskFull: "Nothing was published, Postgres has no room left ({}); make room and run again.",
     errors.InsufficientPrivilege: "Nothing was published, the user lacks a privilege ({}); grant it crypto_sync.",
     psycopg.IntegrityError: "Nothing was published, Postgres refuses a row ({}); correct the data or the rule.",
-    psycopg.OperationalError: "The connection to Postgres was lost, again and again ({}); run again.",
+    psycopg.OperationalError: "The connection to Postgres was lost repeatedly ({}); run again.",
 }
 
 
@@ -61,18 +61,18 @@ def sync_tables(
     force: bool = False,
     lock_seconds: float = LOCK_SECONDS,
 ) -> list[TableSync]:
-    """Bring the tables of Postgres up to date and return what was done, in the order of ``tables``.
+    """Bring the tables of Postgres up to date and return the log row of each, in the order of ``tables``.
 
-    Without ``spark`` the tables of the local lake are read from their files, with it those of its catalog.
-
-    With ``plan`` nothing is written and no lock is waited for; with ``force`` every row is read and any shrink is
-    accepted. Raises CryptoError if it can't be done; Postgres then keeps its old state.
+    If ``spark`` is None, the tables of the local lake are read from their files, else the tables of its catalog.
+    ``invocation_id`` names the caller in the log. With ``plan`` nothing is written, and other syncs are not waited for;
+    with ``force`` every row is read and any shrink is accepted. ``lock_seconds`` is how long to wait for a lock.
+    Raise CryptoError if the sync fails; Postgres then keeps its old state.
     """
     from pyspark.errors import PySparkException
 
-    # Asking for the versions is most of the work of a sync that finds nothing new.
-    with ThreadPoolExecutor() as asking:
-        sources = list(asking.map(partial(newest, spark, settings), tables))
+    # If no table has changed, reading the versions is most of the work, so it is done in parallel.
+    with ThreadPoolExecutor() as pool:
+        sources = list(pool.map(partial(newest, spark, settings), tables))
     run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
@@ -85,8 +85,8 @@ def sync_tables(
             if attempt == ATTEMPTS or not (connection.broken or isinstance(error, TRANSIENT)):
                 raise CryptoError(explain(error)) from error
         except PySparkException as error:
-            said = str(error).split("\n", 1)[0].strip()
-            raise CryptoError(f"Nothing was published, the lake could not be read ({said}); run again.") from error
+            reason = str(error).split("\n", 1)[0].strip()
+            raise CryptoError(f"Nothing was published, the lake could not be read ({reason}); run again.") from error
         finally:
             connection.close()
         time.sleep(attempt)
@@ -94,7 +94,7 @@ def sync_tables(
 
 
 def _connect(settings: Settings, patient: bool) -> psycopg.Connection:
-    """Connect; with ``patient``, after a lost connection, give the server time to restart."""
+    """Return a connection; with ``patient``, after a lost connection, give the server time to restart."""
     deadline = time.monotonic() + RECONNECT_SECONDS
     while True:
         try:
@@ -107,7 +107,7 @@ def _connect(settings: Settings, patient: bool) -> psycopg.Connection:
 
 @dataclass
 class Run:
-    """One sync and its options, which outlive a lost connection."""
+    """One sync and its options; it has the same id in all attempts."""
 
     id: uuid.UUID
     invocation_id: str
@@ -117,13 +117,13 @@ class Run:
     lock_seconds: float
 
     def sync(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
-        """Sync all tables in one transaction, so that no reader sees a part of it."""
+        """Sync all tables in one transaction, so that no reader sees a partial result; return their log rows."""
         limits = {
             "lock_timeout": f"{round(self.lock_seconds * 1000)}ms",
             "statement_timeout": f"{STATEMENT_SECONDS}s",
-            # Postgres checks that its client lives: a killed client's statement ends, and its locks with it.
+            # Postgres checks its client: a killed client's statement ends and releases its locks.
             "client_connection_check_interval": "2s",
-            # It probes a silent client too: a machine that vanished closes no connection.
+            # The keepalives detect a client machine that was lost without closing its connection.
             "tcp_keepalives_idle": "30",
             "tcp_keepalives_interval": "10",
             "tcp_keepalives_count": "3",
@@ -132,7 +132,7 @@ class Run:
             connection.execute("select set_config(%s, %s, true)", [name, value])
         if not self.plan:
             connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
-            # Under this lock, a commit whose answer was lost has either happened or never will.
+            # If the connection was lost during a commit, the log shows under this lock whether the commit succeeded.
             if done := self._recorded(connection, sources):
                 return done
         targets = [self._target(connection, source) for source in sources]
@@ -165,7 +165,7 @@ class Run:
 
 
 def _each(targets: Sequence[Target], *steps: Callable[[Target], None]) -> None:
-    """Take every table through one step before any table takes the next."""
+    """Do each step for all tables before the next step."""
     for step in steps:
         for target in targets:
             with target.timed():
@@ -173,7 +173,7 @@ def _each(targets: Sequence[Target], *steps: Callable[[Target], None]) -> None:
 
 
 def by_foreign_key(connection: psycopg.Connection, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets in the order of their foreign keys: each after those it refers to."""
+    """Return the targets in the order of their foreign keys: each table after the tables that it references."""
     by_name = {target.table.target: target for target in targets}
     graph: dict[str, set[str]] = {name: set() for name in by_name}
     query = """
@@ -190,10 +190,10 @@ def by_foreign_key(connection: psycopg.Connection, targets: Sequence[Target]) ->
 
 
 def explain(error: psycopg.Error) -> str:
-    """Return one sentence for an error of Postgres."""
-    said = " ".join(filter(None, [error.diag.message_primary or str(error), error.diag.message_detail]))
-    said = " ".join(said.split())
+    """Return one sentence that explains an error of Postgres."""
+    reason = " ".join(filter(None, [error.diag.message_primary or str(error), error.diag.message_detail]))
+    reason = " ".join(reason.split())
     for kind, sentence in SENTENCES.items():
         if isinstance(error, kind):
-            return sentence.format(said)
-    return f"Nothing was published, Postgres refused it ({said}); correct what it names and run again."
+            return sentence.format(reason)
+    return f"Nothing was published, Postgres refused it ({reason}); correct what it names and run again."

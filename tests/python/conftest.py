@@ -114,6 +114,14 @@ def user(engine_settings, spark):
     return run
 
 
+@pytest.fixture
+def published(engine_settings, first_run):
+    """Hold off other tests that change what the first run has published, or check it."""
+    with (engine_settings.home.parent / "published.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def first_run(user, engine_settings) -> str:
     """What the first `make run` of this home said; pytest's workers run it once between them."""

@@ -1,4 +1,4 @@
-"""``crypto report``: the state of the lake as one HTML page that needs nothing else, not even a network."""
+"""``crypto report``: the state of the lake as one self-contained HTML page, which needs no server and no network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lakehouse.settings import Settings
 
 
 def write(settings: Settings, output: Path | None = None) -> Path:
-    """Write the page and return its path, ``report.html`` in the data home unless given."""
+    """Write the page to ``output``, by default ``report.html`` in the data home, and return its path.
+
+    Raise CryptoError if no run has built gold yet or the file can't be written.
+    """
     path = output or settings.home / "report.html"
     page = render.render(collect.collect(settings))
     try:

@@ -1,4 +1,4 @@
-"""Gather what the report shows, from the Delta tables, the runs' summaries and, if it runs, Postgres."""
+"""Collect the report's data from the Delta tables, the record of runs and, if it is running, Postgres."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ INDICATORS = (
     "rsi_14", "macd", "macd_signal", "macd_histogram", "atr_14", "volatility_30", "drawdown",
 )  # fmt: skip
 PUBLISHED = ("daily_metrics", "trading_indicators")
+# Days that a sparkline, the small chart beside a symbol, shows.
 SPARK_DAYS = 60
-# Digits of what is only drawn and shown rounded; prices stay exact.
+# Significant digits of values that are only drawn, or shown rounded; prices stay exact.
 DIGITS = 7
+# Rows of the longest lists, runs that are shown, and runs whose nodes are shown too.
 LISTED = 200
 RUNS = 40
 RUNS_WITH_NODES = 12
 
 
 def collect(settings: Settings) -> dict[str, Any]:
-    """Return the report's data, all of it JSON; CryptoError if no run has built gold yet."""
+    """Return the report's data, ready for JSON; raise CryptoError if no run has built gold yet."""
     days = lake.read(settings, "gold.daily_metrics", ["symbol", "metric_date", *PRICES, "volume", "is_filled"])
     indicators = lake.read(settings, "gold.trading_indicators", ["symbol", "metric_date", *INDICATORS])
     if days is None or indicators is None or not len(days):
@@ -53,7 +55,10 @@ def collect(settings: Settings) -> dict[str, Any]:
 
 
 def _series(days: pyarrow.Table, indicators: pyarrow.Table) -> dict[str, dict[str, Any]]:
-    """Return the columns of each symbol by day: a symbol has a row for every day, so the first date tells all."""
+    """Return for each symbol its columns as lists by day, and ``first_day``.
+
+    A symbol has a row for every day, so the first day is enough to know the others.
+    """
     key = [("symbol", "ascending"), ("metric_date", "ascending")]
     days, indicators = days.sort_by(key), indicators.sort_by(key)
     columns: dict[str, list[Any]] = {name: _floats(days[name]) for name in PRICES}
@@ -61,7 +66,7 @@ def _series(days: pyarrow.Table, indicators: pyarrow.Table) -> dict[str, dict[st
     columns |= {name: _rounded(indicators[name].to_pylist()) for name in INDICATORS}
     columns["is_filled"] = [int(value) for value in days["is_filled"].to_pylist()]
     symbols, dates = days["symbol"].to_pylist(), days["metric_date"].to_pylist()
-    starts = [at for at, symbol in enumerate(symbols) if at == 0 or symbols[at - 1] != symbol]
+    starts = [row for row, symbol in enumerate(symbols) if row == 0 or symbols[row - 1] != symbol]
     return {
         symbols[start]: {"first_day": str(dates[start])} | {name: values[start:end] for name, values in columns.items()}
         for start, end in zip(starts, [*starts[1:], len(symbols)], strict=True)
@@ -86,18 +91,18 @@ def _symbols(settings: Settings, series: dict[str, dict[str, Any]]) -> list[dict
                "change_30d", "volume_30d", "rsi_14", "rsi_zone", "distance_to_high"]  # fmt: skip
     overview = lake.read(settings, "gold.market_overview", columns)
     rows = {row["symbol"]: row for row in overview.to_pylist()} if overview else {}
-    found = []
+    result = []
     for symbol, values in sorted(series.items()):
         row = rows.get(symbol, {"symbol": symbol, "symbol_name": symbol, "close": values["close"][-1]})
         if row.get("volume_30d") is not None:
             row["volume_30d"] = float(row["volume_30d"])
         row["spark"] = [float(f"{value:.5g}") for value in values["close"][-SPARK_DAYS:]]
-        found.append(row | {"series": _packed(values)})
-    return found
+        result.append(row | {"series": _packed(values)})
+    return result
 
 
 def _correlations(settings: Settings) -> dict[str, Any]:
-    """Return each pair's newest correlations."""
+    """Return the correlations of each pair of symbols on the last day that has any."""
     table = lake.read(
         settings, "gold.correlations", ["symbol_a", "symbol_b", "metric_date", "correlation_30", "correlation_90"]
     )
@@ -138,21 +143,26 @@ def _quality(settings: Settings, series: dict[str, dict[str, Any]]) -> dict[str,
 
 
 def _reasons(settings: Settings) -> list[dict[str, Any]]:
-    """Return the rows of each reason, null for those that count, with what the reason means."""
+    """Return number of rows and description of each reason; the reason of valid trades is None."""
     table = lake.read(settings, "silver.screened_trades", ["reason"])
     if table is None:
         return []
     counts = table["reason"].value_counts().to_pylist()
     meanings = lake.read(settings, "silver.rejection_reasons", ["reason", "description"])
-    means = (
+    descriptions = (
         dict(zip(*(meanings[name].to_pylist() for name in ("reason", "description")), strict=True)) if meanings else {}
     )
-    rows = [{"reason": row["values"], "rows": row["counts"], "means": means.get(row["values"])} for row in counts]
+    rows = [
+        {"reason": row["values"], "rows": row["counts"], "means": descriptions.get(row["values"])} for row in counts
+    ]
     return sorted(rows, key=lambda row: -row["rows"])
 
 
 def _batches(settings: Settings) -> list[dict[str, Any]]:
-    """Return what each ingestion landed, and how many of its trades were older than a day landed before."""
+    """Return what each ingestion landed, newest first, with the number of its late trades.
+
+    A trade is late if an earlier batch had a trade of a later day.
+    """
     import pyarrow.compute as pc
 
     files = lake.read(settings, "bronze.landed_files", ["batch_id", "row_count", "ingestion_timestamp"])
@@ -168,22 +178,22 @@ def _batches(settings: Settings) -> list[dict[str, Any]]:
     by_batch: dict[int, list[tuple[Any, int]]] = {}
     for row in days.to_pylist():
         by_batch.setdefault(row["batch_id"], []).append((row["trade_date"], row["trade_date_count"]))
-    found, newest = [], None
+    batches, newest = [], None
     for row in landed.sort_by("batch_id").to_pylist():
-        of_days = by_batch.get(row["batch_id"], [])
-        late = sum(rows for day, rows in of_days if newest is not None and day < newest)
-        newest = max([day for day, _ in of_days] + ([newest] if newest else []), default=None)
-        found.append(
+        counts = by_batch.get(row["batch_id"], [])
+        late = sum(rows for day, rows in counts if newest is not None and day < newest)
+        newest = max([day for day, _ in counts] + ([newest] if newest else []), default=None)
+        batches.append(
             {
                 "batch_id": row["batch_id"],
                 "landed_at": str(row["ingestion_timestamp_max"])[:19],
                 "files": row["row_count_count"],
                 "rows": row["row_count_sum"],
-                "kept": sum(rows for _, rows in of_days),
+                "kept": sum(rows for _, rows in counts),
                 "late": late,
             }
         )
-    return found[::-1][:LISTED]
+    return batches[::-1][:LISTED]
 
 
 def _set_aside(settings: Settings) -> list[dict[str, Any]]:
@@ -229,19 +239,19 @@ def _runs(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _sync(settings: Settings) -> dict[str, Any]:
-    """Return the last syncs, from Postgres if it answers, else from the log of them in the lake."""
+    """Return the last syncs, from Postgres if it is running, else from the lake's copy of the log."""
     columns = ["table_name", "source_version", "rows_inserted", "rows_updated", "rows_deleted", "rows_total",
                "checksum", "seconds", "finished_at"]  # fmt: skip
-    note, rows = "Postgres is not running: this is the lake's own log of the syncs.", None
+    note, rows = "Postgres is not running: this is the lake's copy of the log of syncs.", None
     if postgres.status(settings).running:
         try:
-            rows, note = _asked(settings, columns), ""
+            rows, note = _read_sync_runs(settings, columns), ""
         except CryptoError as error:
-            note = f"{error} This is the lake's own log of the syncs."
+            note = f"{error} This is the lake's copy of the log of syncs."
     if rows is None:
         table = lake.read(settings, "sync.postgres_sync", columns)
         rows = table.sort_by([("finished_at", "descending")]).to_pylist() if table else []
-    versions = {name: found.version() for name in PUBLISHED if (found := lake.table(settings, f"gold.{name}"))}
+    versions = {name: delta.version() for name in PUBLISHED if (delta := lake.table(settings, f"gold.{name}"))}
     shown = [
         row
         | {
@@ -254,7 +264,7 @@ def _sync(settings: Settings) -> dict[str, Any]:
     return {"note": note, "gold_versions": versions, "syncs": shown}
 
 
-def _asked(settings: Settings, columns: list[str]) -> list[dict[str, Any]]:
+def _read_sync_runs(settings: Settings, columns: list[str]) -> list[dict[str, Any]]:
     import psycopg
     from psycopg.rows import dict_row
 

@@ -1,4 +1,4 @@
-// The correlation of each pair, as a table whose cells are coloured.
+// The correlations of all pairs of symbols, as a table with coloured cells.
 
 const correlations = (section, data) => {
   const place = section.querySelector(".scroll");
@@ -8,13 +8,13 @@ const correlations = (section, data) => {
   }
   const names = data.symbols;
   const draw = (window) => {
-    const found = new Map(data.pairs.map(([a, b, of30, of90]) => [`${a} ${b}`, window === 30 ? of30 : of90]));
+    const values = new Map(data.pairs.map(([a, b, of30, of90]) => [`${a} ${b}`, window === 30 ? of30 : of90]));
     const cell = (row, column) => {
       if (row === column) return element("td", { class: "self" }, "1");
       const value =
-        found.get([row, column].sort().join(" ")) ??
-        found.get([column, row].join(" ")) ??
-        found.get([row, column].join(" "));
+        values.get([row, column].sort().join(" ")) ??
+        values.get([column, row].join(" ")) ??
+        values.get([row, column].join(" "));
       if (value === null || value === undefined)
         return element("td", { class: "self", title: `${row} and ${column}: none yet` }, "–");
       return element(

@@ -1,21 +1,21 @@
-// Elements, numbers and dates: what every part of the page uses. Text is only ever set as text, never as HTML.
+// Helpers for all parts of the page: elements, numbers, dates, tables. Text is never set as HTML.
 
 const element = (tag, properties = {}, ...children) => {
-  const made = document.createElement(tag);
+  const created = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
-    if (name === "class") made.className = value;
-    else if (name === "style") for (const [key, one] of Object.entries(value)) made.style.setProperty(key, one);
-    else if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else made.setAttribute(name, value === true ? "" : value);
+    if (name === "class") created.className = value;
+    else if (name === "style") for (const [key, text] of Object.entries(value)) created.style.setProperty(key, text);
+    else if (name.startsWith("on")) created.addEventListener(name.slice(2), value);
+    else created.setAttribute(name, value === true ? "" : value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
-  return made;
+  created.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return created;
 };
 const byId = (id) => document.getElementById(id);
 
 const count = (value) => value.toLocaleString("en-US");
-// Six digits tell a price of 0.000012 as well as one of 64,000, and no digit of cents is cut off.
+// Show six significant digits, so that small and large prices are equally exact, and always the cents.
 const price = (value) => {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
@@ -57,8 +57,8 @@ const sparkline = (values, mood) => {
   const low = Math.min(...values),
     span = Math.max(...values) - low || 1;
   const points = values.map(
-    (value, at) =>
-      `${((at / Math.max(1, values.length - 1)) * 100).toFixed(2)},${(26 - ((value - low) / span) * 24).toFixed(2)}`,
+    (value, index) =>
+      `${((index / Math.max(1, values.length - 1)) * 100).toFixed(2)},${(26 - ((value - low) / span) * 24).toFixed(2)}`,
   );
   for (const [kind, path] of [
     ["area", `M0,28L${points.join("L")}L100,28Z`],
@@ -72,7 +72,8 @@ const sparkline = (values, mood) => {
   return picture;
 };
 
-// A table from columns {title, value(row), show(row)?, number?, row header?}; titles sort where asked.
+// Create a table. A column is {title, value(row)} and, optionally, show(row) for a cell's content, tone(row) for its class,
+// and number, wrap and header (the cell is the header of its row). With sortable, a click on a title sorts by that column.
 const table = (columns, rows, { caption, sortable = false } = {}) => {
   const cell = (column, row) => {
     const shown = column.show ? column.show(row) : (column.value(row) ?? "–");
@@ -118,7 +119,7 @@ const table = (columns, rows, { caption, sortable = false } = {}) => {
 };
 
 const bars = (rows) => {
-  const most = Math.max(...rows.map((row) => row.value), 0) || 1;
+  const largest = Math.max(...rows.map((row) => row.value), 0) || 1;
   return element(
     "dl",
     { class: "bars" },
@@ -130,7 +131,7 @@ const bars = (rows) => {
         element(
           "span",
           { class: "track", style: { "--tone": row.tone ?? "var(--accent)" } },
-          element("i", { style: { width: `${(row.value / most) * 100}%` } }),
+          element("i", { style: { width: `${(row.value / largest) * 100}%` } }),
         ),
       ),
       element("dd", {}, row.shown),
@@ -141,6 +142,7 @@ const bars = (rows) => {
 
 const fillPlace = (place, ...parts) => place.replaceChildren(...parts.filter(Boolean));
 
+// Fill a place with buttons of which one is pressed; return a function that releases them all.
 const segments = (place, choices, chosen, choose) => {
   const buttons = choices.map(([value, label]) =>
     element(
@@ -156,7 +158,7 @@ const segments = (place, choices, chosen, choose) => {
       label,
     ),
   );
-  const pressed = (value) => buttons[choices.findIndex(([one]) => one === value)];
+  const pressed = (value) => buttons[choices.findIndex(([choice]) => choice === value)];
   place.replaceChildren(...buttons);
   return () => {
     for (const button of buttons) button.setAttribute("aria-pressed", "false");

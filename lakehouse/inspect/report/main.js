@@ -1,12 +1,12 @@
-// Put the parts together: read the data, choose a symbol, keep the theme.
+// Put the parts of the page together: read the data, show a symbol, remember the theme.
 
 const report = JSON.parse(byId("data").textContent);
 const symbols = new Map(report.symbols.map((row) => [row.symbol, row]));
 const unpacked = new Map();
-// A symbol's columns are gzip in base64; they are opened when the symbol is first shown.
+// A symbol's columns are compressed by gzip and encoded in base64; they are unpacked when the symbol is first shown.
 const unpack = async (row) => {
   if (!unpacked.has(row.symbol)) {
-    const bytes = Uint8Array.from(atob(row.series), (one) => one.charCodeAt(0));
+    const bytes = Uint8Array.from(atob(row.series), (character) => character.charCodeAt(0));
     unpacked.set(
       row.symbol,
       await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json(),
@@ -18,7 +18,7 @@ const remember = (name, value) => {
   try {
     localStorage.setItem(name, value);
   } catch {
-    /* Some browsers keep nothing for files. */
+    /* Some browsers have no storage for local files. */
   }
 };
 const remembered = (name) => {
@@ -102,8 +102,8 @@ const fillDetails = () => {
     ["SMA 7", "sma_7"],
     ["SMA 30", "sma_30"],
     ["SMA 200", "sma_200"],
-    ["Band above", "bollinger_upper"],
-    ["Band below", "bollinger_lower"],
+    ["Upper band", "bollinger_upper"],
+    ["Lower band", "bollinger_lower"],
   ];
   details.querySelector(".scroll").replaceChildren(
     table(
@@ -200,8 +200,8 @@ byId("symbol").addEventListener("change", (event) => choose(event.target.value))
 byId("lead").append(
   "As of ",
   element("b", {}, longDay(report.as_of)),
-  report.symbols.some((row) => row.is_complete === false) ? " (a day still open)" : "",
-  `, ${plural(report.symbols.length, "symbol")}. Made ${report.made_at}.`,
+  report.symbols.some((row) => row.is_complete === false) ? " (a day that is not complete yet)" : "",
+  `, ${plural(report.symbols.length, "symbol")}. Created ${report.made_at}.`,
 );
 market(document.querySelector("#market .scroll"), report.symbols, choose);
 correlations(byId("correlations"), report.correlations);

@@ -1,4 +1,4 @@
-// The symbols: a list beside the chart, and a table with all of the market.
+// The symbols: a list beside the chart, and a table of the whole market.
 
 const watchlist = (place, symbols, choose) => {
   const buttons = new Map(
@@ -20,7 +20,7 @@ const watchlist = (place, symbols, choose) => {
   );
   place.replaceChildren(...[...buttons.values()].map((button) => element("li", {}, button)));
   return (symbol) => {
-    for (const [one, button] of buttons) button.setAttribute("aria-pressed", String(one === symbol));
+    for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(name === symbol));
   };
 };
 
@@ -77,7 +77,7 @@ const market = (place, symbols, choose) => {
         },
       ],
       symbols,
-      { caption: "All symbols on the last day of the market; titles sort", sortable: true },
+      { caption: "All symbols on the last day of the market; click a column title to sort", sortable: true },
     ),
   );
 };

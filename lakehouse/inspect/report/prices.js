@@ -1,4 +1,4 @@
-// The chart of one symbol: candles and volume, averages and bands, RSI, MACD; by pointer, touch and keyboard.
+// The chart of one symbol: candles and volume, averages and bands, RSI and MACD; used by pointer, touch or keyboard.
 
 const { createChart, CandlestickSeries, HistogramSeries, LineSeries, CrosshairMode, LineStyle, PriceScaleMode } =
   window.LightweightCharts;
@@ -18,10 +18,10 @@ const OVERLAYS = [
   { name: "VWAP 30", columns: ["vwap_30"] },
   { name: "Bollinger", columns: ["bollinger_upper", "bollinger_lower"], on: true, tone: "--band" },
 ];
-// A phone has room for fewer candles.
+// A phone has room for fewer candles, so the first period is shorter there.
 const FIRST_PERIOD = innerWidth < 700 ? 90 : 182;
 const PRICE_NAMES = ["open", "high", "low", "close"];
-const BANDS = { bollinger_upper: "Band above", bollinger_lower: "Band below" };
+const BANDS = { bollinger_upper: "Upper band", bollinger_lower: "Lower band" };
 const toneOf = (overlay) => overlay.tone ?? `--${overlay.columns[0].replace("_", "-")}`;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -108,7 +108,7 @@ class Prices {
     place.addEventListener("blur", () => this.leave());
   }
 
-  // Canvas knows no CSS: the colours of the theme are given anew when it changes.
+  // A canvas does not follow CSS, so the colours must be set again when the theme changes.
   paint() {
     const [text, border, faint, up, down] = ["--muted", "--line", "--faint", "--candle-up", "--candle-down"].map(style);
     const grid = { color: style("--soft") };
@@ -151,7 +151,7 @@ class Prices {
     this.values = values;
     this.days = values.close.map((_, at) => dayAfter(values.first_day, at));
     this.draw();
-    this.period(this.asked ?? FIRST_PERIOD);
+    this.period(this.chosenPeriod ?? FIRST_PERIOD);
   }
 
   draw() {
@@ -201,7 +201,7 @@ class Prices {
   }
 
   period(length) {
-    this.asked = length;
+    this.chosenPeriod = length;
     const last = this.days.length;
     this.view(length ? Math.max(-1, last - length - 0.5) : -1, last + 0.5);
   }
@@ -225,7 +225,7 @@ class Prices {
     return [Math.max(0, Math.min(last, Math.ceil(range.from))), Math.max(0, Math.min(last, Math.floor(range.to)))];
   }
 
-  // One wrong trade makes a wick that would flatten all others: beyond half the height of the bodies it is cut.
+  // The long wick of one wrong trade would flatten all candles: the scale ends at half the bodies' height beyond them.
   scale() {
     const range = this.visible();
     if (!range) return null;
@@ -243,8 +243,8 @@ class Prices {
   }
 
   ranged() {
-    const found = this.visible();
-    if (found) this.onrange?.(...found);
+    const range = this.visible();
+    if (range) this.onrange?.(...range);
   }
 
   point(at) {
@@ -287,7 +287,7 @@ class Prices {
     );
   }
 
-  // Every value of one day, for the list beside the chart.
+  // Return all values of one day, for the list beside the chart.
   day(at) {
     const { values } = this;
     const percentage = (value) => (value === null ? "–" : `${(value * 100).toFixed(1)} %`);

@@ -1,4 +1,4 @@
-// Every raw row counts or has a reason; which days were filled; what came late and what that changed.
+// Data quality: valid and rejected rows, filled days, late trades, and the candles that they changed.
 
 const quality = (place, data) => {
   const conserved = data.raw === data.kept + data.rejected;
@@ -60,7 +60,7 @@ const quality = (place, data) => {
   );
 };
 
-// Decimals come with all the digits of their type.
+// Decimals have all the digits of their type: remove trailing zeros.
 const trimmed = (text) => (text !== null && /^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "") : text);
 
 const arrivals = (place, data) => {
@@ -84,13 +84,13 @@ const arrivals = (place, data) => {
                   { title: "Files", number: true, value: (row) => row.files, show: (row) => count(row.files) },
                   { title: "Rows", number: true, value: (row) => row.rows, show: (row) => count(row.rows) },
                   {
-                    title: "Trades that count",
+                    title: "Valid trades",
                     number: true,
                     value: (row) => row.kept,
                     show: (row) => count(row.kept),
                   },
                   {
-                    title: "Of these late",
+                    title: "Of these, late",
                     number: true,
                     value: (row) => row.late,
                     show: (row) => count(row.late),

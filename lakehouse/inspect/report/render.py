@@ -1,4 +1,4 @@
-"""Put data, style, scripts and the charting library into one page."""
+"""Put data, style, scripts and the chart library into one page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import Any
 
 HERE = Path(__file__).parent
 LIBRARY = HERE / "vendor" / "lightweight-charts.js"
-# In the order in which the page needs them; together they are one module.
+# In the order in which they use one another; the page joins them to one module.
 SCRIPTS = ("format.js", "prices.js", "market.js", "correlations.js", "quality.js", "runs.js", "main.js")
 
 
 def render(data: dict[str, Any]) -> str:
-    """Return the page. Its policy lets nothing be loaded, and nothing run but the scripts that are put in here."""
+    """Return the page.
+
+    Its content security policy forbids loading anything, and running any script except those embedded here.
+    """
     library = LIBRARY.read_text(encoding="utf-8")
     scripts = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
@@ -25,7 +28,7 @@ def render(data: dict[str, Any]) -> str:
         style=(HERE / "page.css").read_text(encoding="utf-8"),
         library=library,
         scripts=scripts,
-        # A closing tag in a name from a file would end the script early.
+        # Data can come from file names: an unescaped closing tag in one would end the script element early.
         data=json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
     )
 

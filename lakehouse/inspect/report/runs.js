@@ -1,4 +1,4 @@
-// How long runs and their models took, and where the copies in Postgres stand.
+// The duration of runs and of their models, and the state of the published tables in Postgres.
 
 const runHistory = (place, data) => {
   const runs = data.runs;
@@ -7,23 +7,23 @@ const runHistory = (place, data) => {
     return;
   }
   const longest = Math.max(...runs.map((run) => run.seconds));
-  const told = (run) =>
-    `${run.at}: ${run.ok ? "well" : "failed"}, ${seconds(run.seconds)}, $${run.cost.toFixed(4)}${run.over_budget ? ", over budget" : ""}`;
+  const summary = (run) =>
+    `${run.at}: ${run.ok ? "ok" : "failed"}, ${seconds(run.seconds)}, $${run.cost.toFixed(4)}${run.over_budget ? ", over budget" : ""}`;
   const newest = runs[0];
   const built = newest.nodes.filter(([, kind]) => kind !== "test");
   const tests = newest.nodes.filter(([, kind]) => kind === "test");
   const past = (name) =>
     runs
       .filter((run) => run.nodes.length)
-      .map((run) => run.nodes.find(([one, kind]) => one === name && kind !== "test")?.[3] ?? 0)
+      .map((run) => run.nodes.find(([other, kind]) => other === name && kind !== "test")?.[3] ?? 0)
       .reverse();
-  const troubled = newest.nodes.filter(([, , status]) => !["success", "pass", "skipped"].includes(status));
+  const problems = newest.nodes.filter(([, , status]) => !["success", "pass", "skipped"].includes(status));
   fillPlace(
     place,
     element(
       "p",
       { class: "about" },
-      `The newest took ${seconds(newest.seconds)} and ${newest.ok ? "went well" : "failed"}; at $${data.hour_price} an hour it cost $${newest.cost.toFixed(4)}${data.run_budget === null ? "" : `, of a budget of $${data.run_budget}`}.`,
+      `The newest run took ${seconds(newest.seconds)} and ${newest.ok ? "succeeded" : "failed"}; at $${data.hour_price} an hour it cost $${newest.cost.toFixed(4)}${data.run_budget === null ? "" : `, of a budget of $${data.run_budget}`}.`,
     ),
     element(
       "ul",
@@ -33,9 +33,9 @@ const runHistory = (place, data) => {
         .map((run) =>
           element(
             "li",
-            { class: run.ok ? (run.over_budget ? "over" : "") : "failed", title: told(run) },
+            { class: run.ok ? (run.over_budget ? "over" : "") : "failed", title: summary(run) },
             element("i", { style: { height: `${(run.seconds / longest) * 100}%` } }),
-            element("span", { class: "hidden" }, told(run)),
+            element("span", { class: "hidden" }, summary(run)),
           ),
         ),
     ),
@@ -45,12 +45,12 @@ const runHistory = (place, data) => {
       element("span", {}, runs.at(-1).at),
       element("span", {}, newest.at),
     ),
-    troubled.length
+    problems.length
       ? element(
           "div",
           {},
           element("h3", {}, "Failing and warning"),
-          ...troubled.map(([name, kind, status]) =>
+          ...problems.map(([name, kind, status]) =>
             element("p", { class: status === "warn" ? "warn" : "down" }, `${status}: ${kind} ${name}`),
           ),
         )
@@ -93,7 +93,7 @@ const runHistory = (place, data) => {
             { caption: "Seconds of each model in the newest run", sortable: true },
           ),
         )
-      : element("p", { class: "empty" }, "The run kept no results of dbt."),
+      : element("p", { class: "empty" }, "This run kept no results of dbt."),
   );
 };
 

@@ -71,7 +71,7 @@ def test_nothing_to_do_needs_no_rights_and_something_to_do_says_so(database):
         connection.execute("drop schema crypto cascade")
     with (
         postgres.connect(user) as connection,
-        pytest.raises(CryptoError, match=r"may not set up schema crypto \(.*\); run once with a user"),
+        pytest.raises(CryptoError, match=r"lacks the privilege to set up schema crypto \(.*\); run once with a user"),
     ):
         migrate.migrate(connection)
 

@@ -181,7 +181,7 @@ def test_a_connection_that_is_cut_every_time_leaves_the_old_state(lake, monkeypa
     lake.write_both(mark=1)
     with (
         proxy(lake.database.postgres.port, lambda data: b"PGCOPY" in data) as port,
-        pytest.raises(CryptoError, match="The connection to Postgres was lost, again and again"),
+        pytest.raises(CryptoError, match="The connection to Postgres was lost repeatedly"),
     ):
         through(lake, port).publish()
     assert state(lake) == (0, 0, 40)

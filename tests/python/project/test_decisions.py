@@ -16,7 +16,7 @@ LESSONS = {
 @pytest.fixture(scope="module")
 def tests() -> set[str]:
     """Names of tests of pytest, dbt's data tests, rules of row_rules, unit tests and house rules."""
-    python = [path for folder in ("python", "infra") for path in (PROJECT / "tests" / folder).glob("*.py")]
+    python = [path for folder in ("tests/python", "tests/infra", "tools") for path in (PROJECT / folder).rglob("*.py")]
     sql = [path for folder in ("generic", "singular") for path in (PROJECT / "tests" / folder).glob("*.sql")]
     beside = [*(PROJECT / "models").rglob("*.yml")]
     names = {path.name for path in python} | {path.stem for path in sql}

@@ -11,7 +11,7 @@ from lakehouse.errors import CryptoError
 
 
 @pytest.fixture
-def database(engine_settings, first_run, monkeypatch):
+def database(engine_settings, published, monkeypatch):
     """The DB_ settings that a secret scope would hold; what the task puts into the environment is undone."""
     given = postgres.values(engine_settings)
     values = {"DB_ENDPOINT": given["host"], "DB_PORT": str(given["port"]), "DB_NAME": given["dbname"]}

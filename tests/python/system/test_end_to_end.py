@@ -84,13 +84,13 @@ def test_a_build_waits_for_another_command_that_writes(user, first_run, engine_s
 def test_a_command_that_mixes_both_sides_is_told_what_to_leave_out(user, first_run):
     """What refuse_other_side is for: with --exclude, dbt drops the selector that keeps the sides apart."""
     said = user("dbt", "test", "--exclude", "candles_1m", fails=True)
-    assert re.search(r"Postgres has \w+ and \d+ more: leave it out too, as in `--exclude ... models/reading`", said)
+    assert re.search(r"Postgres has \w+ and \d+ more: leave it out too, as in `--exclude ... models/serving`", said)
     said = user("dbt", "build", "--target", "postgres", "--exclude", "daily_series", fails=True)
     assert re.search(r"The lake builds \w+ and \d+ more: run it without `--target postgres`", said)
     layers = ("silver", "gold", "sync", "reading")
     said = user("dbt", "test", "--exclude", "tests/singular", *(f"models/{layer}" for layer in layers))
     assert "not_null_symbols_history_symbol" in said and "ERROR=0" in said
-    said = user("dbt", "test", "--target", "postgres", "-s", "models/reading")
+    said = user("dbt", "test", "--target", "postgres", "-s", "models/serving")
     assert "PASS source_published_as_recorded" in said and "ERROR=0" in said
 
 
@@ -113,7 +113,7 @@ def test_other_readers_open_the_tables(first_run, engine_settings):
     assert connection.sql("select count(*), count(distinct symbol) from candles").fetchall() == [(450, 5)]
 
 
-def test_a_hand_edit_in_postgres_fails_the_parity_test(user, first_run, engine_settings):
+def test_a_hand_edit_in_postgres_fails_the_parity_test(user, published, engine_settings):
     edit = "update crypto.daily_metrics set volume = volume {} 1, buy_volume = buy_volume {} 1 where symbol = 'BTC'"
     with postgres.connect(engine_settings) as connection:
         connection.execute(edit.format("+", "+"))

@@ -59,7 +59,7 @@ def lake(given: dict[str, str]) -> Settings:
 
 
 def test_each_layer_lies_in_its_bucket(lake: Settings):
-    places = {layer.schema: layer.address for layer in lake.everyone(lake)}
+    places = {layer.schema: layer.address for layer in lake_module.all_layers(lake)}
     assert places == {
         "bronze": f"s3a://{lake.raw_bucket}/warehouse/bronze.db",
         "snapshots": f"s3a://{lake.processed_bucket}/warehouse/snapshots.db",
@@ -75,16 +75,16 @@ def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake: Settings):
 
     gold = lake_module.layer(lake, "gold")
     data = pa.table({"n": [1, 2]})
-    write_deltalake(f"{gold.address}/numbers", data, storage_options=lake.storage_options(lake))
-    gold.keep_view("doubled", "select 1")
+    write_deltalake(f"{gold.address}/numbers", data, storage_options=s3.delta_options(lake))
+    gold.save_view("doubled", "select 1")
     # What a `create table` that was killed leaves behind.
     boto3.client("s3").put_object(Bucket=str(lake.analytics_bucket), Key="warehouse/gold.db/half/part-0.parquet")
     assert (gold.tables(), gold.views()) == (["numbers"], ["select 1"])
-    table = lake_module.table(lake, "gold", "numbers")
+    table = lake_module.table(lake, "gold.numbers")
     assert table and table.to_pyarrow_table().num_rows == 2
-    gold.tables(sweep=True)
-    gold.forget("doubled", is_view=True)
-    gold.forget("numbers", is_view=False)
+    gold.tables(remove_unfinished=True)
+    gold.delete("doubled", is_view=True)
+    gold.delete("numbers", is_view=False)
     left = boto3.client("s3").list_objects_v2(Bucket=str(lake.analytics_bucket)).get("Contents", [])
     assert not [item["Key"] for item in left if not item["Key"].endswith("/")]
 

@@ -93,9 +93,9 @@ def test_a_file_of_results_from_elsewhere_is_read(tmp_path, capsys):
 def test_another_file_is_refused_in_a_sentence(tmp_path, text):
     path = tmp_path / "other.json"
     path.write_text(text)
-    with pytest.raises(CryptoError, match=r"no run_results\.json"):
+    with pytest.raises(CryptoError, match=r"not a run_results\.json"):
         costs.show(given(tmp_path), count=1, results=path)
-    with pytest.raises(CryptoError, match=r"no run_results\.json"):
+    with pytest.raises(CryptoError, match=r"not a run_results\.json"):
         costs.show(given(tmp_path), count=1, results=tmp_path / "missing.json")
 
 
