@@ -37,17 +37,22 @@ def set_comments(
     )
 
 
-def drop_change_feed(settings: Settings, name: str) -> bool:
-    """Drop the change feed of a table that an earlier release wrote, so that Sail can write it; False if it has none.
+def make_writable(settings: Settings, name: str) -> bool:
+    """Take from a table of an earlier release what Sail can't write with; False if there is nothing to take.
 
-    The feed is a feature of writers only: readers of any version see no difference.
+    That is the change feed, which Sail does not write, and NOT NULL, which it checks on rows that a query's filter
+    removes. Neither makes a difference to readers.
     """
     table = _existing(settings, name)
-    protocol = table.protocol()
-    features = set(protocol.writer_features or ())
-    if CHANGE_FEED not in features and protocol.min_writer_version != 4:
+    protocol, metadata = table.protocol(), _metadata(table)
+    schema = json.loads(metadata["schemaString"])
+    has_feed = CHANGE_FEED in (protocol.writer_features or ()) or protocol.min_writer_version == 4
+    required = [field for field in schema["fields"] if not field["nullable"]]
+    if not has_feed and not required:
         return False
-    metadata = _metadata(table)
+    for field in required:
+        field["nullable"] = True
+    metadata["schemaString"] = json.dumps(schema, ensure_ascii=False)
     metadata["configuration"].pop("delta.enableChangeDataFeed", None)
     lowest = {"minReaderVersion": 1, "minWriterVersion": 2}
     _commit(settings, name, table.version() + 1, "DROP FEATURE", protocol=lowest, metaData=metadata)

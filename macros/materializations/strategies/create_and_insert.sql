@@ -7,7 +7,7 @@
         create or replace table {{ target_relation }} (
             {%- for column in model.columns.values() %}
             {{ column.name }} {{ column.data_type }}
-            {{- ' not null' if column.name in config.require('unique_key') }}
+            {{- not_null_clause() if column.name in config.require('unique_key') }}
             comment {{ sql_literal(column.description | trim) }}
             {{- ',' if not loop.last }}
             {%- endfor %}
