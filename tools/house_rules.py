@@ -318,6 +318,18 @@ def exposed(project: Project) -> Iterator[tuple[str, str]]:
             yield source["name"], "has a freshness without a loaded_at_field"
 
 
+@rule
+def published(project: Project) -> Iterator[tuple[str, str]]:
+    """A published table has, in Postgres' source, the columns of its gold model."""
+    gold = {model["name"]: model for model in project.models if layer(model) == "gold"}
+    for source in project.nodes("source"):
+        if layer(source) == "published" and source["name"] in gold:
+            wanted, found = gold[source["name"]]["columns"].keys(), source["columns"].keys()
+            for name in sorted(wanted ^ found):
+                missing = "models/serving/crypto.yml" if name in wanted else "models/gold/"
+                yield f"{source['name']}.{name}", f"is not described in {missing}"
+
+
 # --- the text ----------------------------------------------------------------------------------------------------
 
 

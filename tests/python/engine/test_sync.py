@@ -298,7 +298,9 @@ def test_a_published_table_that_was_dropped_comes_back_whole(lake):
 def test_a_table_that_the_sync_role_may_not_create_is_named(lake):
     declare(lake, COINS, coins())
     lake.database = login(lake.database, "crypto_sync")
-    with pytest.raises(CryptoError, match=r"no table crypto.coins and user 'user_\w+' lacks the privilege to create it; sync once"):
+    with pytest.raises(
+        CryptoError, match=r"no table crypto.coins and user 'user_\w+' lacks the privilege to create it; sync once"
+    ):
         lake.publish(tables=[COINS])
 
 

@@ -15,6 +15,8 @@ from tools import house_rules
 
 PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 PATHS = dict(re.findall(r"^## \d (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+# The cases that break a copy of the copy on purpose would take minutes, and say nothing of the path.
+NOT_A_COPYS_COPY = "not broken_copy"
 COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL = PATHS
 
 
@@ -74,14 +76,24 @@ def test_all_examples_together_keep_the_house_rules(copy):
     assert house_rules.check(copy, house_rules.parsed(copy, copy / "target")) == []
 
 
-@pytest.mark.long
-def test_all_examples_together_keep_the_style(copy):
+def test_all_examples_together_pass_what_make_lint_says_of_sql(copy):
     for path in PATHS:
         apply(path, copy)
     files = sorted({file for path in PATHS for _, file, _ in steps(path) if file.endswith(".sql")})
     command = [".venv/bin/sqlfluff", "lint", "--processes", "1", *files]
     lint = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert lint.returncode == 0, lint.stdout
+
+
+@pytest.mark.parametrize("paths", [list(PATHS), *(pytest.param([path], marks=pytest.mark.long) for path in PATHS)])
+def test_the_tests_of_the_project_itself_pass_after_a_path(copy, paths):
+    """Those that `make test` runs without an engine on what a path edits, in a copy in which it was followed."""
+    for path in paths:
+        apply(path, copy)
+    tests = [f"tests/python/project/test_{name}.py" for name in ("house_rules", "convention_cards", "one_sql_text")]
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", NOT_A_COPYS_COPY, *tests]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_new_interval_is_built_as_the_page_says(copy, spark, first_run, engine_settings):

@@ -117,6 +117,12 @@ CASES = {
         "",
         {"exposed"},
     ),
+    "a published column that Postgres' source lacks": (
+        "models/serving/crypto.yml",
+        "          - name: sma_200\n            description: \"{{ doc('sma_200') }}\"\n",
+        "",
+        {"published"},
+    ),
     "a freshness without a time": (
         "models/bronze/bronze.yml",
         "          loaded_at_field: ingestion_timestamp\n",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
 REAL_DATA = Path(os.environ["CRYPTO_REAL_DATA"]).resolve() if os.environ.get("CRYPTO_REAL_DATA") else None
-PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion", "lakehouse")
+PARTS = ("models", "macros", "tests", "seeds", "snapshots", "ingestion", "lakehouse", "tools")
 FILES = (
     "dbt_project.yml",
     "selectors.yml",
