@@ -148,7 +148,7 @@ def server_seconds(loaded: settings.Settings) -> dict[str, float]:
 def exported(loaded: settings.Settings) -> Iterator[Path]:
     """Yield a CSV file with the rows of the lake, as a plain COPY reads them."""
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=loaded.home) as file:
-        newest = source.newest(engine.session(loaded), TABLE)
+        newest = source.newest(engine.session(loaded), loaded, TABLE)
         options = pyarrow.csv.WriteOptions(include_header=False)
         for chunk in newest.chunks(list(newest.columns())):
             # Postgres reads times without a zone as UTC, its server's time zone.

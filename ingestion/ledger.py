@@ -94,7 +94,7 @@ def ingest(
     try:
         return _ingest(spark, settings, zone, listed, schema=schema, on_file=on_file, engine_path=engine_path)
     except PySparkException as error:
-        why = s3.explain(str(error))
+        why = s3.explain(settings, str(error))
         raise CryptoError(
             why or f"The engine failed while files were landing ({first_line(error)}); run it again."
         ) from error

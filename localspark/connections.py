@@ -112,7 +112,7 @@ class Handle:
             else:
                 self._frame = self.spark.sql(sql)
         except PySparkException as error:
-            raise DbtRuntimeError(plain(error)) from error
+            raise DbtRuntimeError(plain(error, self.settings)) from error
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         view = CREATE_VIEW.match(bare)
         if view and not view[2].endswith("__dbt_tmp"):
@@ -132,7 +132,7 @@ class Handle:
             try:
                 self._table = self._frame.toArrow()
             except PySparkException as error:
-                raise DbtRuntimeError(plain(error)) from error
+                raise DbtRuntimeError(plain(error, self.settings)) from error
         return self._table
 
     @property
@@ -189,6 +189,6 @@ def literal(value: Any) -> str:
     return f"'{escaped}'"
 
 
-def plain(error: Exception) -> str:
+def plain(error: Exception, settings: Settings) -> str:
     """Return Spark's message without the query plan and the Java trace that follow it, or what S3 means by it."""
-    return s3.explain(str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()
+    return s3.explain(settings, str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

@@ -1,7 +1,8 @@
 """Statements about Delta tables that Sail lacks, answered from the Delta log with delta-rs.
 
 They are DESCRIBE HISTORY, DESCRIBE DETAIL, SHOW TBLPROPERTIES, COMMENT ON TABLE, ALTER COLUMN ... COMMENT, OPTIMIZE and
-VACUUM, in the form in which the project and dbt write them. Apache Spark and Databricks have them all.
+VACUUM, and DESCRIBE TABLE EXTENDED, where Sail leaves out comments; in the form in which the project and dbt write them.
+Apache Spark and Databricks have them all.
 """
 
 from __future__ import annotations
@@ -61,6 +62,20 @@ def _properties(settings: Settings, name: str, found: re.Match[str]) -> pa.Table
     return pa.table({"key": pa.array(keys, pa.string()), "value": pa.array(values, pa.string())})
 
 
+def _extended(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
+    table = _table(settings, name)
+    types = lake.column_types(table)
+    fields = table.schema().fields
+    rows = [(field.name, types[field.name], field.metadata.get("comment") or "") for field in fields]
+    rows += [
+        ("", "", ""),
+        ("# Detailed Table Information", "", ""),
+        ("Comment", table.metadata().description or "", ""),
+    ]
+    names = ("col_name", "data_type", "comment")
+    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, zip(*rows), strict=True)})
+
+
 def _comment_table(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
     delta_log.set_comments(settings, name, description=_unescaped(found["text"]))
     return pa.table({})
@@ -100,6 +115,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 STATEMENTS: dict[re.Pattern[str], Answer] = {
     _pattern(rf"describe history {NAME}(?: limit (?P<limit>\d+))?"): _history,
     _pattern(rf"describe detail {NAME}"): _detail,
+    _pattern(rf"describe table extended {NAME}"): _extended,
     _pattern(rf"show tblproperties {NAME}"): _properties,
     _pattern(rf"comment on table {NAME} is {TEXT}"): _comment_table,
     _pattern(rf"alter table {NAME} alter column (?P<columns>.*)"): _comment_columns,

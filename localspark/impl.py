@@ -31,7 +31,7 @@ class InSession(PythonJobHelper):
         except CryptoError as error:
             raise DbtRuntimeError(str(error)) from error
         except PySparkException as error:
-            raise DbtRuntimeError(plain(error)) from error
+            raise DbtRuntimeError(plain(error, local_settings(self.engine))) from error
 
 
 class LocalSparkAdapter(SparkAdapter):

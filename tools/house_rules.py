@@ -42,6 +42,15 @@ STAR = re.compile(r"(?:\bselect\s+(?:distinct\s+)?|,\s*|\b\w+\.)\*", re.IGNORECA
 BARE_STAR = re.compile(r"\bselect\s+\*(?!\s*(?:,|except\b))", re.IGNORECASE)
 FROM_RELATION = re.compile(r"\bfrom\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
 JOIN_RELATION = re.compile(r"\bjoin\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
+# What Sail lacks or computes otherwise (docs/engines.md), and what to write instead.
+NOT_ON_SAIL = {
+    re.compile(r"\*\s*except\b", re.IGNORECASE): "`* except`; name the columns",
+    re.compile(r"\bqualify\b", re.IGNORECASE): "`qualify`; filter in a CTE that reads the one with the window",
+    re.compile(r"\bgroup\s+by\s+all\b", re.IGNORECASE): "`group by all`; name the columns",
+    re.compile(r"\b(?:avg|stddev\w*|var\w*|corr)\s*\([^()]*\)\s*over\s*\([^()]*\brows\s+between\b", re.IGNORECASE): (
+        "a sliding mean or deviation, inexact after a large value; use a macro of macros/indicators/"
+    ),
+}
 GRAIN = re.compile(r"(?:--|#) Grain: (one row per .+\.)")
 
 
@@ -351,6 +360,16 @@ def one_text(project: Project) -> Iterator[tuple[str, str]]:
         code = without_comments(node["raw_code"] if node["resource_type"] == "model" else node["macro_sql"])
         if found := re.search(r"adapter\.dispatch|\btarget\.(?:type|name)\b", code):
             yield node["name"], f"asks for {found[0]}"
+
+
+@rule
+def engines(project: Project) -> Iterator[tuple[str, str]]:
+    """Nothing that one of the engines lacks or computes otherwise."""
+    for node in [*project.models, *project.macros]:
+        code = without_comments(node["raw_code"] if node["resource_type"] == "model" else node["macro_sql"])
+        for pattern, why in NOT_ON_SAIL.items():
+            if pattern.search(code):
+                yield node["name"], f"uses {why}"
 
 
 @rule

@@ -28,7 +28,7 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
         spark.sql(f"create schema if not exists `{layer.schema}` location '{place}'")
         for table in layer.tables(remove_unfinished=True):
             if settings.engine == SAIL:
-                delta_log.make_writable(settings, f"{layer.schema}.{table}")
+                delta_log.adapt_to_sail(settings, f"{layer.schema}.{table}")
             name, columns = f"`{layer.schema}`.`{table}`", _columns(settings, f"{layer.schema}.{table}")
             tables.append(
                 f"create table if not exists {name} {columns} using delta location '{place}/{_quoted(table)}'"

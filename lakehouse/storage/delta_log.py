@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pyarrow as pa
 
 from lakehouse.settings import Settings
 from lakehouse.storage import lake
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
 CHANGE_FEED = "changeDataFeed"
 ENGINE = "crypto-lakehouse"
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+NAMES_STATISTICS = {"delta.dataSkippingStatsColumns", *NO_STATISTICS}
 
 
 def set_comments(
@@ -33,30 +39,55 @@ def set_comments(
             field["metadata"]["comment"] = (columns or {})[field["name"]]
     metadata["schemaString"] = json.dumps(schema, ensure_ascii=False)
     _commit(
-        settings, name, table.version() + 1, "CHANGE COLUMNS" if columns else "SET TBLPROPERTIES", metaData=metadata
+        settings,
+        name,
+        table.version() + 1,
+        "CHANGE COLUMNS" if columns else "SET TBLPROPERTIES",
+        [{"metaData": metadata}],
     )
 
 
-def make_writable(settings: Settings, name: str) -> bool:
-    """Take from a table of an earlier release what Sail can't write with; False if there is nothing to take.
+def adapt_to_sail(settings: Settings, name: str) -> bool:
+    """Take from a table of an earlier release, or of another writer, what Sail stumbles over; False if it has nothing.
 
-    That is the change feed, which Sail does not write, and NOT NULL, which it checks on rows that a query's filter
-    removes. Neither makes a difference to readers.
+    That is the change feed, which Sail does not write; NOT NULL, which it checks on rows that a query's filter removes;
+    and the log's statistics of columns, from which it reads a column that has one value in a file, decimals as doubles.
+    A table that names the columns of its statistics keeps them. None of this makes a difference to readers.
     """
     table = _existing(settings, name)
     protocol, metadata = table.protocol(), _metadata(table)
     schema = json.loads(metadata["schemaString"])
+    properties = metadata["configuration"]
     has_feed = CHANGE_FEED in (protocol.writer_features or ()) or protocol.min_writer_version == 4
     required = [field for field in schema["fields"] if not field["nullable"]]
-    if not has_feed and not required:
+    has_statistics = not properties.keys() & NAMES_STATISTICS and not metadata["partitionColumns"]
+    if not has_feed and not required and not has_statistics:
         return False
-    for field in required:
-        field["nullable"] = True
-    metadata["schemaString"] = json.dumps(schema, ensure_ascii=False)
-    metadata["configuration"].pop("delta.enableChangeDataFeed", None)
-    lowest = {"minReaderVersion": 1, "minWriterVersion": 2}
-    _commit(settings, name, table.version() + 1, "DROP FEATURE", protocol=lowest, metaData=metadata)
+    actions: list[dict[str, Any]] = []
+    if has_feed or required:
+        for field in required:
+            field["nullable"] = True
+        metadata["schemaString"] = json.dumps(schema, ensure_ascii=False)
+        properties.pop("delta.enableChangeDataFeed", None)
+        actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    if has_statistics:
+        properties |= NO_STATISTICS
+        actions += [{"add": file} for file in _files_without_statistics(table)]
+    _commit(settings, name, table.version() + 1, "DROP FEATURE", [{"metaData": metadata}, *actions])
     return True
+
+
+def _files_without_statistics(table: DeltaTable) -> Iterator[dict[str, Any]]:
+    """Yield the table's files as actions that replace those in the log and tell the number of rows alone."""
+    for file in pa.table(table.get_add_actions()).to_pylist():
+        yield {
+            "path": quote(file["path"]),
+            "partitionValues": {},
+            "size": file["size_bytes"],
+            "modificationTime": file["modification_time"],
+            "dataChange": False,
+            "stats": json.dumps({"numRecords": file["num_records"]}),
+        }
 
 
 def _existing(settings: Settings, name: str) -> DeltaTable:
@@ -80,11 +111,11 @@ def _metadata(table: DeltaTable) -> dict[str, Any]:
     }
 
 
-def _commit(settings: Settings, name: str, version: int, operation: str, **actions: dict[str, Any]) -> None:
+def _commit(settings: Settings, name: str, version: int, operation: str, actions: list[dict[str, Any]]) -> None:
     """Write one commit; the run lock keeps other writers away."""
     schema, _, table = name.partition(".")
     layer = lake.layer(settings, schema)
     info = {"timestamp": time.time_ns() // 1_000_000, "operation": operation, "engineInfo": ENGINE}
-    lines = [json.dumps({key: action}) for key, action in ({"commitInfo": info} | actions).items()]
+    lines = [json.dumps(action) for action in ({"commitInfo": info}, *actions)]
     with layer.filesystem.open_output_stream(f"{layer.root}/{table}/_delta_log/{version:020}.json") as file:
         file.write(("\n".join(lines) + "\n").encode())

@@ -27,6 +27,9 @@ REFUSED = re.compile(r"s3a?://([^/\s:]+).{0,500}?\(Service: S3, Status Code: 403
 # Without s3:PutObject the first thing to fail is a new table's folder, and Delta does not report why.
 NO_FOLDER = re.compile(r"DELTA_CANNOT_CREATE_LOG_PATH\] Cannot create s3a?://([^/\s]+)")
 
+# Sail names the key of what it may not read or write, without the bucket.
+REFUSED_PATH = re.compile(r"lacked the necessary privileges to complete for path warehouse/(\w+)\.db")
+
 
 def file_system(settings: Settings) -> fs.S3FileSystem:
     """Return the file system of S3; raises CryptoError when it can't be set up."""
@@ -48,15 +51,21 @@ def delta_options(settings: Settings) -> dict[str, str]:
     }
 
 
-def explain(text: str) -> str | None:
+def explain(settings: Settings, text: str) -> str | None:
     """Return a sentence for an error message of the engine, if the cause is a refusal by S3."""
     if any(code in text for code in EXPIRED):
         return EXPIRED_TOKEN
     if any(code in text for code in UNKNOWN_KEY):
         return REFUSED_KEY
     if found := REFUSED.search(text) or NO_FOLDER.search(text):
-        return f"S3 refuses a request in the bucket {found[1]!r}; grant this user {GRANTS} there."
+        return _refusal(found[1])
+    if found := REFUSED_PATH.search(text):
+        return _refusal(settings.lake_buckets.get(found[1]) or settings.raw_bucket or "")
     return None
+
+
+def _refusal(bucket: str) -> str:
+    return f"S3 refuses a request in the bucket {bucket!r}; grant this user {GRANTS} there."
 
 
 def check(settings: Settings) -> None:
@@ -89,7 +98,7 @@ def _problem(settings: Settings, name: str, bucket: str) -> str | None:
     except ClientError as error:
         return _plain(error, name, bucket)
     except ParamValidationError:
-        return f"{name} is {bucket!r}, which is no bucket's name; mend it."
+        return f"{name} is {bucket!r}, which is no bucket's name; correct it."
     except NoCredentialsError:
         return "S3 asks who you are; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
     except NoRegionError:

@@ -8,6 +8,7 @@
     {% call statement('stage') %}
         create or replace table {{ staged_relation }}
         {{ file_format_clause() }}
+        {{ tblproperties_clause() }}
         as
         {{ sql }}
     {% endcall %}

@@ -1,4 +1,4 @@
-"""What test_costs.py checks, where it needs servers or a whole run."""
+"""The query for the costs on Databricks, on the local engine."""
 
 from support.project import PROJECT
 

@@ -13,8 +13,6 @@ from support.isolation import no_settings
 from support.project import PROJECT
 
 from lakehouse import engine, settings
-from lakehouse.engine import sail
-from lakehouse.errors import CryptoError
 
 USE = """
 import sys
@@ -78,20 +76,3 @@ def test_dbt_is_told_how_many_rows_changed(engine_settings, spark, statement, ro
     cursor = Handle(spark, engine_settings).cursor()
     cursor.execute(statement)
     assert cursor.rows_affected() == rows and len(cursor.fetchall()) >= 1
-
-
-def test_an_engine_that_can_not_start_says_so_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sail, "command", lambda _, folder, port: [sys.executable, "-c", "raise OSError('no room')", str(folder)]
-    )
-    with pytest.raises(CryptoError) as error:
-        engine.ensure(settings.load(no_settings() | {"CRYPTO_HOME": str(tmp_path)}, PROJECT))
-    assert "The engine did not start; it said: OSError: no room." in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_home_that_can_not_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").touch()
-    found = settings.load(no_settings() | {"CRYPTO_HOME": str(tmp_path / "file" / "home")}, PROJECT)
-    with pytest.raises(CryptoError, match="can't be written"):
-        engine.ensure(found)

@@ -12,9 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lakehouse import ports, postgres, settings
+from lakehouse import postgres, settings
 from lakehouse.errors import CryptoError
-from lakehouse.postgres import embedded
 
 
 @pytest.fixture(scope="module")
@@ -142,26 +141,6 @@ def test_a_half_made_data_folder_is_made_anew(tmp_path):
     (partial / "PG_VERSION").write_text("16\n")
     assert one(given, "select 1") == 1
     postgres.stop(given)
-
-
-def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
-    given = replace(settings.load({"CRYPTO_HOME": str(tmp_path)}), home=tmp_path / "file" / "home")
-    with pytest.raises(CryptoError, match=r"^The data home .* can't be used for Postgres .*CRYPTO_HOME.*\.$"):
-        postgres.connect(given)
-
-
-def test_missing_programs_are_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
-    given = settings.load({"CRYPTO_HOME": str(tmp_path / "home")})
-    with pytest.raises(CryptoError, match=r"^Postgres is not installed; install requirements\.txt.*\.$"):
-        postgres.connect(given)
-
-
-def test_no_free_port_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(ports, "is_free", lambda port: False)
-    with pytest.raises(CryptoError, match=r"^No port of 127\.0\.0\.1 is free"):
-        ports.free_port()
 
 
 def test_what_the_server_says_at_its_end_reaches_the_user(tmp_path):

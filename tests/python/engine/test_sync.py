@@ -387,13 +387,6 @@ def test_the_models_refs_are_what_is_declared(lake, settings):
     ) == [([*sorted(table.key)],) for table in tables]
 
 
-def test_a_declared_model_that_does_not_exist_is_named(tmp_path):
-    (tmp_path / "models/sync").mkdir(parents=True)
-    (tmp_path / source_module.MODEL).write_text("def tables(dbt):\n    return [dbt.ref('nothing')]\n")
-    with pytest.raises(CryptoError, match=r"postgres_sync.py publishes 'nothing', but no folder of models/ has"):
-        sync.declared(tmp_path)
-
-
 def test_the_sync_role_publishes_and_can_do_nothing_else(lake):
     lake.database = login(lake.database, "crypto_sync")
     lake.publish()

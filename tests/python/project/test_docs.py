@@ -77,6 +77,15 @@ def test_a_script_works_as_it_stands(page, script, first_run, engine_settings, t
     assert done.returncode == 0 and done.stdout, done.stderr
 
 
+def test_the_model_that_the_readme_shows_is_the_whole_file():
+    (model,) = [block for page, block in blocks("jinja") if page == "README.md"]
+    assert model == (PROJECT / "models/silver/candles/candles_1h.sql").read_text()
+
+
+def test_the_readme_is_short():
+    assert len((PROJECT / "README.md").read_text().split()) <= 1000
+
+
 @pytest.mark.parametrize(("page", "query"), [block for block in blocks("sql") if "{{" not in block[1]])
 def test_a_query_works_as_it_stands(page, query, first_run, engine_settings):
     with postgres.connect(engine_settings) as connection:

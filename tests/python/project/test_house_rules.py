@@ -56,6 +56,18 @@ CASES = {
         "{values: [overbought, oversold, neutral]}\n              config: {severity: warn}\n",
         {"tested"},
     ),
+    "a sliding mean": (
+        f"{OVERVIEW}.sql",
+        "{{ rolling('sum(volume)', 'volume', 30, bar='metric_date') }}",
+        "avg(volume) over (partition by symbol order by metric_date rows between 29 preceding and current row)",
+        {"engines"},
+    ),
+    "a clause that Sail lacks": (
+        f"{OVERVIEW}.sql",
+        "{{ rolling('sum(volume)', 'volume', 30, bar='metric_date') }} as volume_30d,",
+        "sum(volume) as volume_30d, /* x */ row_number() over (order by symbol) as qualify,",
+        {"engines"},
+    ),
     "a macro without a header": (
         "macros/candles/window_start.sql",
         "{#-\n",

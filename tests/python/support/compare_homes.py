@@ -1,4 +1,4 @@
-"""Compare the tables of two lakes row for row: ``python tests/python/compare_homes.py HOME OTHER_HOME``.
+"""Compare the tables of two lakes row for row: ``python tests/python/support/compare_homes.py HOME OTHER_HOME``.
 
 Left out is what the clock, or a lake's own history, decides: commit times, revisions, run ids.
 """
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lakehouse import settings
 from lakehouse.settings import Settings
+from lakehouse.storage import lake
 
 SCHEMAS = ("snapshots", "silver", "gold", "sync")
 OWN = {
@@ -23,15 +24,15 @@ OWN = {
 }
 
 
-def tables(lake: Settings) -> set[str]:
+def tables(home: Settings) -> set[str]:
     """Return the names of a lake's tables."""
-    return {f"{schema}.{name}" for schema in SCHEMAS for name in lake.of(lake, schema).tables()}
+    return {f"{schema}.{name}" for schema in SCHEMAS for name in lake.layer(home, schema).tables()}
 
 
-def rows(lake: Settings, name: str) -> pa.Table:
+def rows(home: Settings, name: str) -> pa.Table:
     """Return the table's columns that two lakes must agree on."""
-    schema, table = name.split(".")
-    found = lake.table(lake, schema, table)
+    schema, _ = name.split(".")
+    found = lake.table(home, name)
     assert found, name
     data = found.to_pyarrow_table()
     return data.select(sorted(set(data.column_names) - OWN.get(name, set()) - OWN.get(schema, set())))

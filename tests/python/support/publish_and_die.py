@@ -1,4 +1,4 @@
-"""Publish rows of mark 1 until killed, for test_publishing_faults.py."""
+"""Publish rows of mark 1 until killed, for test_sync_faults.py."""
 
 from lakehouse import settings
 from support.databases import Lake, lakes_in_memory

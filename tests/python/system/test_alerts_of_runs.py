@@ -1,87 +1,11 @@
-"""What test_alerts.py checks, where it needs servers or a whole run."""
+"""Alerts of whole runs: the way to look at rows works, and a run over its budget alerts."""
 
-import http.server
 import json
 import shutil
-import threading
 
 import pytest
 
 from lakehouse.run import alerts, pipeline
-
-MANIFEST = {
-    "nodes": {
-        "model.crypto.prices": {
-            "name": "prices",
-            "package_name": "crypto",
-            "resource_type": "model",
-            "config": {"group": "market"},
-        },
-        "model.crypto.loose": {"name": "loose", "package_name": "crypto", "resource_type": "model", "config": {}},
-        "test.crypto.prices_ok": {
-            "name": "prices_ok",
-            "package_name": "crypto",
-            "resource_type": "test",
-            "attached_node": "model.crypto.prices",
-            "depends_on": {"nodes": ["model.crypto.prices", "model.crypto.loose"]},
-        },
-        "test.crypto.both_ok": {
-            "name": "both_ok",
-            "package_name": "crypto",
-            "resource_type": "test",
-            "depends_on": {"nodes": ["model.crypto.prices", "model.crypto.loose", "source.crypto.bronze.trades"]},
-        },
-    },
-    "sources": {
-        "source.crypto.bronze.trades": {
-            "package_name": "crypto",
-            "resource_type": "source",
-            "config": {"meta": {"owner": "ingest"}},
-        }
-    },
-    "groups": {"group.crypto.market": {"owner": {"name": "Market data", "email": "market@example.com"}}},
-}
-
-
-def result(name, status, failures=None, message=None):
-    return {"unique_id": name, "status": status, "failures": failures, "message": message}
-
-
-@pytest.fixture
-def target(tmp_path):
-    folder = tmp_path / "dbt" / "target"
-    folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps(MANIFEST))
-    results = [
-        result("test.crypto.both_ok", "warn", 1200, "Got 1200 results, configured to warn if != 0"),
-        result("model.crypto.loose", "error", None, "Runtime Error in model loose\n  The table is gone\n  at line 1"),
-        result("test.crypto.prices_ok", "fail", 3, "Got 3 results, configured to fail if != 0"),
-        result("model.crypto.prices", "success", None, "OK"),
-        result("model.crypto.skipped", "skipped", None, None),
-    ]
-    (folder / "run_results.json").write_text(json.dumps({"results": results}))
-    return folder
-
-
-@pytest.fixture
-def receiver():
-    """A receiver of webhooks on this machine, and what it has been sent."""
-    taken = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path.endswith("broken") else 204)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/canary", taken
-    server.shutdown()
-    server.server_close()
 
 
 def test_the_way_to_look_at_the_rows_works(user, first_run, engine_settings, tmp_path):

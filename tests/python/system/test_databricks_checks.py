@@ -30,8 +30,3 @@ def test_a_wrong_password_is_one_plain_sentence(database):
     with pytest.raises(CryptoError) as failure:
         checks.check(PROJECT, database | {"DB_PASSWORD": "canary-wrong"})
     assert "\n" not in str(failure.value) and "canary-wrong" not in str(failure.value)
-
-
-def test_a_folder_without_a_project_is_said(tmp_path):
-    with pytest.raises(CryptoError, match=r"There is no .*dbt_project\.yml; name the folder"):
-        checks.check(tmp_path, {})

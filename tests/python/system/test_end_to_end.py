@@ -1,15 +1,16 @@
 """The whole, as a user runs it: from nothing to Postgres, in the data home whose engine all tests share."""
 
-import csv
 import fcntl
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow
 import pytest
 from support.project import PROJECT
 
 from lakehouse import postgres
+from lakehouse.storage import lake
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +88,7 @@ def test_a_command_that_mixes_both_sides_is_told_what_to_leave_out(user, first_r
     assert re.search(r"Postgres has \w+ and \d+ more: leave it out too, as in `--exclude ... models/serving`", said)
     said = user("dbt", "build", "--target", "postgres", "--exclude", "daily_series", fails=True)
     assert re.search(r"The lake builds \w+ and \d+ more: run it without `--target postgres`", said)
-    layers = ("silver", "gold", "sync", "reading")
+    layers = ("silver", "gold", "sync", "serving")
     said = user("dbt", "test", "--exclude", "tests/singular", *(f"models/{layer}" for layer in layers))
     assert "not_null_symbols_history_symbol" in said and "ERROR=0" in said
     said = user("dbt", "test", "--target", "postgres", "-s", "models/serving")
@@ -135,8 +136,17 @@ def test_maintenance_joins_files_and_changes_no_row(user, first_run, engine_sett
     assert len(DeltaTable(place).file_uris()) == 1
 
 
-def test_the_seed_lists_every_reason_in_order():
-    with (PROJECT / "seeds" / "rejection_reasons.csv").open() as file:
-        reasons = [row["reason"] for row in csv.DictReader(file)]
-    assert reasons[0] == "withdrawn" and reasons[-2:] == ["duplicate", "conflicting_duplicate"]
-    assert len(reasons) == 11
+def test_no_decimal_or_double_has_statistics_in_the_log(engine_settings, first_run):
+    """Sail would read a column that has one value in a file from them, and not exactly."""
+    inexact = []
+    for layer in lake.all_layers(engine_settings):
+        for name in layer.tables():
+            table = lake.table(engine_settings, f"{layer.schema}.{name}")
+            types = lake.column_types(table)
+            files = pyarrow.table(table.get_add_actions(flatten=True)).column_names
+            inexact += [
+                f"{layer.schema}.{name}.{column}"
+                for column, kind in types.items()
+                if kind.startswith(("decimal", "double")) and f"min.{column}" in files
+            ]
+    assert inexact == []

@@ -20,7 +20,8 @@ from support.replay import SHRINKS, Home, nasty
 
 from lakehouse import settings as settings_module
 
-KILLS = 20
+# Of the client and of the engine in turn.
+KILLS = 40
 CRYPTO = Path(sys.prefix) / "bin" / "crypto"
 
 

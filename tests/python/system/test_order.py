@@ -2,22 +2,14 @@
 
 import random
 import re
-import sys
 from pathlib import Path
 
-import agate
 import hypothesis
-import jinja2
 import pytest
 from deltalake import DeltaTable
 from hypothesis import strategies as st
 from support import trade_files
-from support.project import PROJECT
 from support.replay import Home, nasty
-
-from lakehouse.inspect import verify
-
-BIN = Path(sys.prefix) / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -59,40 +51,6 @@ def test_a_run_reads_only_the_days_and_files_with_changes(home):
     assert r"source_file in (' o\'file 0.parquet', ' o\'file 1.parquet')" in screened
 
 
-def macros(rows, *names):
-    """The macros of some files, to which a lake answers each query with ``rows`` of two columns."""
-    given = {
-        "return": str,
-        "execute": True,
-        "ref": str,
-        "rows_to_rescreen": lambda screened, last_batch: "",
-        "run_query": lambda query: agate.Table(rows, ["first", "second"], [agate.Text(), agate.Text()]),
-    }
-    text = "".join((PROJECT / "macros" / f"{name}.sql").read_text() for name in names)
-    return jinja2.Environment(extensions=["jinja2.ext.do"]).from_string(text, given).module
-
-
-@pytest.mark.parametrize("count", [0, 1, 20, 21])
-def test_spans_of_days_are_listed_while_they_are_few(count):
-    days = [(f"2024-01-{day:02} 00:00:00", f"2024-01-{day:02} 12:00:00") for day in range(1, count + 1)]
-    wanted = [f"at >= timestamp '{first}' and at < timestamp '{last}'" for first, last in days]
-    if count > 20:
-        wanted = ["at >= timestamp '2024-01-01 00:00:00' and at < timestamp '2024-01-21 12:00:00'"]
-    module = macros(days, "candles/window_start", "incremental/in_changed_time_spans")
-    said = module.in_changed_time_spans("at", "1 day", 3)
-    # Spark would read `where (false)` as a table's alias with a column.
-    assert said.strip() == (f"({' or '.join(wanted)})" if wanted else "false")
-
-
-@pytest.mark.parametrize("count", [100, 101])
-def test_source_files_are_listed_while_they_are_few(count):
-    files = [(f"=it's {number:03}.parquet", number) for number in range(count)]
-    module = macros(files, "sql_literal", "screening/in_files_to_rescreen")
-    said = module.in_files_to_rescreen("trades", "screened_trades", 3).strip()
-    assert said.startswith(f"trades.batch_id between 0 and {count - 1}")
-    assert (r"and trades.source_file in ('it\'s 000.parquet', 'it\'s 001.parquet', " in said) == (count == 100)
-
-
 def test_another_order_in_pieces_ends_in_the_same_tables(home):
     said = home.run("crypto", "verify", "--seed", "1", "--batches", "2")
     assert "`crypto verify --seed 1 --batches 2` repeats this order" in said
@@ -116,21 +74,6 @@ def test_verify_names_the_first_differences(home):
 def test_nothing_to_verify_is_said(tmp_path):
     said = Home(tmp_path / "new").run("crypto", "verify", status=1)
     assert "There is nothing to verify yet; run `crypto run` first." in said
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_every_row_is_dealt_once(seed):
-    files = [f"file {number}" for number in range(seed)]
-    batches = verify.deal(files, seed, 4)
-    assert len(batches) == 4 and batches == verify.deal(files[::-1], seed, 4)
-    dealt = [
-        (piece.source_file, row)
-        for batch in batches
-        for piece in batch
-        for row in range(12)
-        if row % piece.pieces == piece.rest
-    ]
-    assert sorted(dealt) == sorted((file, row) for file in files for row in range(12))
 
 
 @pytest.mark.long

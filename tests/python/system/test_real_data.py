@@ -1,7 +1,7 @@
 """Recorded trades of four exchanges and published tables through the whole pipeline.
 
 They are not part of the project: ``CRYPTO_REAL_DATA`` names their folder, as in
-``CRYPTO_REAL_DATA=../shared/real .venv/bin/python -m pytest tests/python/test_real_data.py``.
+``CRYPTO_REAL_DATA=../shared/real .venv/bin/python -m pytest tests/python/system/test_real_data.py``.
 """
 
 import json

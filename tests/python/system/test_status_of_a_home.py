@@ -1,4 +1,4 @@
-"""What test_status.py checks, where it needs servers or a whole run."""
+"""`crypto status` loads little, in a home with a run behind it."""
 
 import subprocess
 import sys

@@ -18,6 +18,7 @@ from support.isolation import no_settings
 from support.project import PROJECT
 
 from lakehouse import postgres, settings
+from lakehouse.postgres import embedded
 from lakehouse.run import lock
 
 CANARY = "canary-w7Qz/p%ss:w0rd"
@@ -67,8 +68,8 @@ def test_a_plan_says_exactly_what_a_sync_then_does(engine_settings, other_databa
 
 
 def test_another_table_is_published_as_the_guide_says(engine_settings, other_database, tmp_path):
-    """In a copy of the repository, the guide's patch and its two commands."""
-    home, guide = engine_settings.home, (PROJECT / "docs" / "publish_a_table.md").read_text()
+    """In a copy of the repository, the patch of docs/sync.md and its two commands."""
+    home, guide = engine_settings.home, (PROJECT / "docs" / "sync.md").read_text()
     (patch,) = re.findall(r"```diff\n(.*?)```", guide, re.DOTALL)
     (commands,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
     project = tmp_path / "project"
@@ -143,7 +144,7 @@ def test_the_benchmark_measures_a_sync():
 @pytest.mark.long
 def test_a_whole_run_needs_the_sync_role_only_and_leaves_no_password_anywhere(tmp_path):
     """As a login with crypto_sync, at a server that logs every statement, with all arguments of processes watched."""
-    server, home = postgres.Embedded(tmp_path / "server"), tmp_path / "home"
+    server, home = embedded.Embedded(tmp_path / "server"), tmp_path / "home"
     server.start()
     values = server.values()
     given = {"DB_ENDPOINT": values["host"], "DB_PORT": str(values["port"]), "DB_NAME": values["dbname"]}

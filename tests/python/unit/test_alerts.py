@@ -1,8 +1,6 @@
 """Alerts: what fails and warns, whose it is, how to look at it; and a receiver that is there, or down."""
 
-import http.server
 import json
-import threading
 
 import pytest
 from support.isolation import no_settings
@@ -64,27 +62,6 @@ def target(tmp_path):
     ]
     (folder / "run_results.json").write_text(json.dumps({"results": results}))
     return folder
-
-
-@pytest.fixture
-def receiver():
-    """A receiver of webhooks on this machine, and what it has been sent."""
-    taken = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path.endswith("broken") else 204)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/canary", taken
-    server.shutdown()
-    server.server_close()
 
 
 def given(tmp_path, **values):

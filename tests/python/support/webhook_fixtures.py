@@ -1,0 +1,28 @@
+"""A fixture of the tests that send to a webhook."""
+
+import http.server
+import json
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def receiver():
+    """A receiver of webhooks on this machine, and what it has been sent."""
+    taken = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(500 if self.path.endswith("broken") else 204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/canary", taken
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,28 @@
+"""What is said when the engine can't start at all."""
+
+import sys
+
+import pytest
+from support.isolation import no_settings
+from support.project import PROJECT
+
+from lakehouse import engine, settings
+from lakehouse.engine import sail
+from lakehouse.errors import CryptoError
+
+
+def test_an_engine_that_can_not_start_says_so_in_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        sail, "command", lambda _, folder, port: [sys.executable, "-c", "raise OSError('no room')", str(folder)]
+    )
+    with pytest.raises(CryptoError) as error:
+        engine.ensure(settings.load(no_settings() | {"CRYPTO_HOME": str(tmp_path)}, PROJECT))
+    assert "The engine did not start; it said: OSError: no room." in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_home_that_can_not_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    found = settings.load(no_settings() | {"CRYPTO_HOME": str(tmp_path / "file" / "home")}, PROJECT)
+    with pytest.raises(CryptoError, match="can't be written"):
+        engine.ensure(found)
