@@ -25,13 +25,13 @@ def generate_news(home: Path, seed: int) -> None:
     crypto(home, "generate", "--trades", "1000", "--days", "1", "--files", "1", "--seed", str(seed))
 
 
-def run(command: list, home: Path) -> tuple[float, str]:
+def run(command: list, home: Path, **environment: str) -> tuple[float, str]:
     """Run a command; return the seconds it took and its output. If it fails, exit with its output."""
     started = time.perf_counter()
     done = subprocess.run(
         [str(word) for word in command],
         cwd=PROJECT,
-        env=os.environ | {"CRYPTO_HOME": str(home)},
+        env=os.environ | {"CRYPTO_HOME": str(home)} | environment,
         capture_output=True,
         text=True,
         check=False,

@@ -6,15 +6,16 @@ size has a separate home in a temporary folder, whose engine is started before t
 """
 
 import argparse
+import json
+import re
 import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from benchmarks.commands import crypto, dbt, generate_news, run
+from benchmarks.commands import PROJECT, crypto, dbt, generate_news, run
+from lakehouse.engine import jars
 
 SIZES = "100000,1000000,10000000"
 # Silver and gold, without tests and sync.
@@ -74,17 +75,17 @@ def build_news(home: Path, seed: int) -> float:
 
 def peer(module: str, landing: Path, folder: Path) -> float:
     """Run a simple job; return the seconds that it prints."""
-    return float(run([sys.executable, "-m", f"benchmarks.{module}", landing, folder], folder)[1].split()[-1])
+    # Classic PySpark is not installed: target `spark` fetches it, to a folder of its own.
+    jars.fetch(PROJECT, print)
+    command = [sys.executable, "-m", f"benchmarks.{module}", landing, folder]
+    return float(run(command, folder, PYTHONPATH=str(jars.wheels()))[1].split()[-1])
 
 
 def engine_gib(home: Path) -> float:
-    """Return the engine's peak memory in GiB, from Linux' /proc; NaN if no engine is found."""
-    for process in psutil.process_iter(["name", "cmdline"]):
-        if "java" in (process.info["name"] or "") and str(home) in " ".join(process.info["cmdline"] or []):
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-                if line.startswith("VmHWM"):
-                    return int(line.split()[1]) / 1024**2
-    return float("nan")
+    """Return the engine's peak memory in GiB, from Linux' /proc."""
+    server = json.loads((home / "engine" / "engine.json").read_text())["server"]
+    status = Path(f"/proc/{server}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024**2
 
 
 def table(figures: list[Figures]) -> str:

@@ -1,8 +1,8 @@
 """Statements about Delta tables that Sail lacks, answered from the Delta log with delta-rs.
 
 They are DESCRIBE HISTORY, DESCRIBE DETAIL, SHOW TBLPROPERTIES, COMMENT ON TABLE, ALTER COLUMN ... COMMENT, OPTIMIZE and
-VACUUM, and DESCRIBE TABLE EXTENDED, where Sail leaves out comments; in the form in which the project and dbt write them.
-Apache Spark and Databricks have them all.
+VACUUM, and DESCRIBE TABLE EXTENDED, from which Sail leaves comments out, in the form in which the project and dbt write
+them. Apache Spark and Databricks have them all.
 """
 
 from __future__ import annotations
@@ -64,16 +64,14 @@ def _properties(settings: Settings, name: str, found: re.Match[str]) -> pa.Table
 
 def _extended(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
     table = _table(settings, name)
-    types = lake.column_types(table)
-    fields = table.schema().fields
-    rows = [(field.name, types[field.name], field.metadata.get("comment") or "") for field in fields]
-    rows += [
-        ("", "", ""),
-        ("# Detailed Table Information", "", ""),
-        ("Comment", table.metadata().description or "", ""),
-    ]
-    names = ("col_name", "data_type", "comment")
-    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, zip(*rows), strict=True)})
+    rows = [(name, kind, _comment(table, name)) for name, kind in lake.column_types(table).items()]
+    rows += [("", "", ""), ("# Detailed Table Information", "", "")]
+    rows.append(("Comment", table.metadata().description or "", ""))
+    return pa.Table.from_pylist([dict(zip(("col_name", "data_type", "comment"), row, strict=True)) for row in rows])
+
+
+def _comment(table: DeltaTable, column: str) -> str:
+    return next(field.metadata.get("comment", "") for field in table.schema().fields if field.name == column)
 
 
 def _comment_table(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
