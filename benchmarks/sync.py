@@ -122,10 +122,9 @@ def client(chunk_rows: int, times: int) -> None:
     """Do the work of the new process that ``sync`` starts, and print its figures as JSON."""
     source.CHUNK_ROWS = chunk_rows
     loaded = settings.load()
-    spark = engine.session(loaded)
     for _ in range(times):
         started, processor = time.monotonic(), time.process_time()
-        (done,) = sync_tables(spark, loaded, "benchmark", [TABLE])
+        (done,) = sync_tables(None, loaded, "benchmark", [TABLE])
         seconds, client_seconds = time.monotonic() - started, time.process_time() - processor
     # ru_maxrss is in KiB on Linux and in bytes on macOS.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
@@ -148,7 +147,7 @@ def server_seconds(loaded: settings.Settings) -> dict[str, float]:
 def exported(loaded: settings.Settings) -> Iterator[Path]:
     """Yield a CSV file with the rows of the lake, as a plain COPY reads them."""
     with tempfile.NamedTemporaryFile(suffix=".csv", dir=loaded.home) as file:
-        newest = source.newest(engine.session(loaded), loaded, TABLE)
+        newest = source.newest(None, loaded, TABLE)
         options = pyarrow.csv.WriteOptions(include_header=False)
         for chunk in newest.chunks(list(newest.columns())):
             # Postgres reads times without a zone as UTC, its server's time zone.

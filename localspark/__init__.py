@@ -1,7 +1,7 @@
 """A dbt adapter for the local engine: dbt-spark's own, in the session of the home's Spark Connect.
 
 dbt finds it by its name, ``type: localspark``. It loads the project's settings, starts the engine
-when a command first needs it, runs Python models in the same session, and mends dbt-spark where it is
+when a command first needs it, runs Python models in the same session, and corrects dbt-spark where it is
 weak on Delta. dbt-databricks takes its place on Databricks.
 """
 
@@ -13,6 +13,8 @@ Plugin = AdapterPlugin(
     adapter=LocalSparkAdapter,  # type: ignore[arg-type]
     credentials=LocalSparkCredentials,
     include_path=f"{__path__[0]}/include",
+    # dbt would take it from the folder's name, and then not find the macros by dispatch.
+    project_name="dbt_localspark",
     dependencies=["spark"],
 )
 

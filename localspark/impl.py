@@ -50,6 +50,10 @@ class LocalSparkAdapter(SparkAdapter):
         ways = ("session", "serverless_cluster", "job_cluster", "all_purpose_cluster", "workflow_job")
         return dict.fromkeys(ways, InSession)
 
+    def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
+        """Return the tables and views of a schema, without temporary views, which any command of the session sees."""
+        return [relation for relation in super().list_relations_without_caching(schema_relation) if relation.schema]
+
     def drop_relation(self, relation: Any) -> None:
         """Drop a relation and what the engine would bring back at its next start."""
         super().drop_relation(relation)
