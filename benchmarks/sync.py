@@ -80,7 +80,8 @@ def main() -> None:
 def measure(loaded: settings.Settings, rows: int, chunk_rows: int) -> dict[str, dict[str, float]]:
     """Return for each measurement its rows, seconds, processor seconds and, for a sync, peak memory in MiB."""
     spark = engine.session(loaded)
-    spark.sql("create schema if not exists benchmark")
+    place = engine.path(loaded, loaded.warehouse / "benchmark.db")
+    spark.sql(f"create schema if not exists benchmark location '{place}'")
     results: dict[str, dict[str, float]] = {}
     for size in (rows // 4, rows):
         spark.sql(f"create or replace table {RELATION} using delta as {ROWS.format(days=DAYS, rows=size)}")

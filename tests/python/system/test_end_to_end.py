@@ -139,13 +139,13 @@ def test_maintenance_joins_files_and_changes_no_row(user, first_run, engine_sett
 def test_no_decimal_or_double_has_statistics_in_the_log(engine_settings, first_run):
     """Sail would read a column that has one value in a file from them, and not exactly."""
     inexact = []
-    for layer in lake.all_layers(engine_settings):
-        for name in layer.tables():
-            table = lake.table(engine_settings, f"{layer.schema}.{name}")
+    for schema in lake.LAYERS:
+        for name in lake.layer(engine_settings, schema).tables():
+            table = lake.table(engine_settings, f"{schema}.{name}")
             types = lake.column_types(table)
             files = pyarrow.table(table.get_add_actions(flatten=True)).column_names
             inexact += [
-                f"{layer.schema}.{name}.{column}"
+                f"{schema}.{name}.{column}"
                 for column, kind in types.items()
                 if kind.startswith(("decimal", "double")) and f"min.{column}" in files
             ]
