@@ -101,14 +101,15 @@ def generate(
 
 
 @main.command()
-def ingest() -> None:
+@target_option
+def ingest(target: str) -> None:
     """Land new files and the reference data in bronze.
 
     Example: crypto ingest
     """
     from lakehouse.run import lock, pipeline
 
-    settings = load()
+    settings = load_for(target)
     with lock.exclusive(settings):
         pipeline.show_landed(pipeline.ingest(settings), click.echo)
 
@@ -253,14 +254,15 @@ def engine() -> None:
 
 
 @engine.command("start")
-def engine_start() -> None:
+@target_option
+def engine_start(target: str) -> None:
     """Start the engine, so that later commands need not wait for it.
 
     Example: crypto engine start
     """
     from lakehouse import engine as engine_module
 
-    settings = load()
+    settings = load_for(target)
     click.echo(f"The engine runs at {engine_module.ensure(settings).url}")
 
 
