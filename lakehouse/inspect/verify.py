@@ -36,10 +36,11 @@ LINEAGE = {"batch_id", "revision"}
 # Tables that record the changes between runs, and so depend on the order of arrival.
 HISTORY = {"candle_revisions"}
 EXAMPLES = 3
-# Largest difference of gold's doubles between two engines, relative to the larger of the value and 1;
-# for differences of prices, relative to the close.
+# Largest difference of gold's doubles between two engines, relative to the larger of the value and 1, and
+# for differences of prices to the prices of the row: the close can be far below the averages that are subtracted.
 TOLERANCE = 1e-12
 PRICE_DIFFERENCES = {"macd", "macd_signal", "macd_histogram", "atr_14"}
+PRICES = ("close", "ema_12", "ema_26")
 # How the engines name themselves in the commits of a Delta log.
 WRITERS = {"sail-delta-lake": SAIL, "Apache-Spark": SPARK}
 # Name of the link in the scratch home that points to the live warehouse.
@@ -219,8 +220,8 @@ def _differs(column: str, tolerant: bool) -> str:
     if not tolerant:
         return distinct
     distance = f"abs(live.{column} - replay.{column})"
-    scale = "abs(live.close)" if column in PRICE_DIFFERENCES else f"abs(live.{column})"
-    allowed = f"{TOLERANCE}d * greatest({scale}, 1d)"
+    scales = [column, *(PRICES if column in PRICE_DIFFERENCES else ())]
+    allowed = f"{TOLERANCE}d * greatest(1d, {', '.join(f'abs(live.{scale})' for scale in scales)})"
     return f"({distinct} and not coalesce({distance} <= {allowed}, false))"
 
 

@@ -20,8 +20,8 @@ def home(tmp_path_factory):
 
 
 def test_apache_spark_replays_what_sail_built(home):
-    reasons = DeltaTable(home.place / "warehouse/silver.db/screened_trades").to_pyarrow_table(["reason"])["reason"]
-    assert len(set(reasons.to_pylist())) > 5
+    screened = DeltaTable(home.place / "warehouse/silver.db/screened_trades").to_pyarrow_table(columns=["reason"])
+    assert len(set(screened["reason"].to_pylist())) > 5
     assert EQUAL in home.run("crypto", "verify", "--target", "spark", "--seed", "1", "--batches", "2")
 
 
