@@ -55,7 +55,7 @@
 {#- Whether a staged change has the key of a row in the table. -#}
 {% macro has_matches(target_relation, staged_relation, bounds) %}
     {%- set query -%}
-        select count(*)
+        select count(*) as matched_rows
         from {{ target_relation }} as target
         inner join {{ staged_relation }} as source
             on {{ keys_match('target', 'source') }}
