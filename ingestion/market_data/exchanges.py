@@ -51,6 +51,17 @@ def exchange(name: str, *, may_be_contracts: bool = False) -> str:
         raise CryptoError(f"{text} gives out contracts (futures, swaps, options); import trades of spot markets only.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", text):
         raise CryptoError(f"{name!r} is no name of an exchange; write it with letters and digits, such as Kraken.")
-    plain = re.sub(r"[^a-z0-9]", "", text.lower())
-    known = {re.sub(r"[^a-z0-9]", "", one.lower()): one for one in KNOWN} | OTHER_NAMES
-    return known.get(plain, text)
+    return _spelled().get(_plain(text), text)
+
+
+def is_known(name: str) -> bool:
+    """Return whether a name, such as that of a folder, is an exchange's."""
+    return _plain(name) in _spelled()
+
+
+def _spelled() -> dict[str, str]:
+    return {_plain(one): one for one in KNOWN} | OTHER_NAMES
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -71,11 +71,17 @@ def market(exchange: str, name: str) -> Market:
     from. Raise CryptoError for a contract, and for a name that can't be divided into two assets.
     """
     place = exchanges.exchange(exchange)
-    text = name.strip().upper()
+    # Bitfinex puts a t before the names of its markets.
+    text = name.strip().removeprefix("t" if place == "Bitfinex" else "").upper()
     if CONTRACT.search(text):
         raise CryptoError(f"{place} {name} is a contract; import trades of spot markets only, such as BTC/USDT.")
     base, quote = (COMMON.get(asset, asset) for asset in _assets(place, text))
     return Market(place, _own_name(place, base, quote), base, quote)
+
+
+def quotes(exchange: str) -> tuple[str, ...]:
+    """Return the quotes of an exchange's markets that are looked for in names without a separator."""
+    return QUOTES.get(exchange, (*MONEY, *COINS))
 
 
 def _assets(place: str, text: str) -> tuple[str, str]:
@@ -84,7 +90,7 @@ def _assets(place: str, text: str) -> tuple[str, str]:
         return found[1], found[2]
     if place == "Kraken" and (found := KRAKEN_PAIR.fullmatch(text)):
         return found[1], found[2]
-    for quote in sorted(QUOTES.get(place, (*MONEY, *COINS)), key=len, reverse=True):
+    for quote in sorted(quotes(place), key=len, reverse=True):
         base = text.removesuffix(quote)
         if base != text and re.fullmatch(asset, base):
             return base, quote

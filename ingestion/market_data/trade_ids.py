@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.market_data.markets import Market
-from lakehouse.errors import CryptoError
 
 DIGITS = 20
 PLACE_DIGITS = 6
+# Microseconds.
 SECOND = 1_000_000
+# How far back times may step, in seconds, before a second could come again with places that were given.
+REMEMBERED = 7_200
 
 
 class TradeIds:
@@ -23,8 +25,8 @@ class TradeIds:
 
     def __init__(self, market: Market) -> None:
         self._prefix = f"{market.exchange}:{market.name}"
-        # The last second so far, and how many trades it has had.
-        self._second, self._count = -1, 0
+        # How many trades each of the last seconds has had; only without ids.
+        self._counts: dict[int, int] = {}
 
     def of(self, ids: pa.Array, times: pa.Array) -> pa.Array:
         """Return the ids of a batch: from the source's own ``ids`` (numbers or text), or from ``times`` if null."""
@@ -40,21 +42,16 @@ class TradeIds:
         return pc.binary_join_element_wise(self._prefix, name, ":")
 
     def _places(self, times: pa.Array) -> tuple[pa.Array, pa.Array]:
-        """Return each trade's second and its place in it, from 0; raise CryptoError if a second comes back."""
-        if not len(times):
-            return pa.array([], pa.string()), pa.array([], pa.string())
+        """Return the second of each trade and its place within it, from 0, in the order in which trades come."""
         seconds = times.cast(pa.int64()).to_numpy() // SECOND
-        if seconds[0] < self._second or (np.diff(seconds) < 0).any():
-            raise CryptoError(
-                f"{self._prefix} has no ids, so its trades are numbered by their times, which are out of order; "
-                "sort them by time."
-            )
-        positions = np.arange(len(seconds))
-        starts = np.flatnonzero(np.diff(seconds, prepend=seconds[0] - 1))
-        places = positions - np.repeat(starts, np.diff(starts, append=len(seconds)))
-        if seconds[0] == self._second:
-            places[: starts[1] if len(starts) > 1 else len(seconds)] += self._count
-        self._second, self._count = int(seconds[-1]), int(places[-1]) + 1
+        order = np.argsort(seconds, kind="stable")
+        found, starts, counts = np.unique(seconds[order], return_index=True, return_counts=True)
+        before = [self._counts.get(second, 0) for second in found.tolist()]
+        places = np.empty(len(seconds), np.int64)
+        places[order] = np.arange(len(seconds)) - np.repeat(starts - before, counts)
+        self._counts |= dict(zip(found.tolist(), (counts + before).tolist(), strict=True))
+        oldest = max(self._counts, default=0) - REMEMBERED
+        self._counts = {second: count for second, count in self._counts.items() if second >= oldest}
         return _padded(pa.array(seconds), DIGITS), _padded(pa.array(places), PLACE_DIGITS)
 
 

@@ -96,7 +96,7 @@ def write(
         for batch in batches:
             if not batch.num_rows:
                 continue
-            for day, rows in _by_day(_raw(market, ids, batch)):
+            for day, rows in _by_day(raw_trades(market, ids, batch)):
                 if day not in open_days:
                     _refuse_closed(market, day, latest)
                     open_days[day] = stack.enter_context(_Staged.begun(folder, day, kind))
@@ -123,7 +123,7 @@ def write_day(
     ids = TradeIds(market)
     with staging.folder(settings) as folder, _Staged.begun(folder, number, kind) as staged:
         for batch in batches:
-            for found, rows in _by_day(_raw(market, ids, batch)) if batch.num_rows else ():
+            for found, rows in _by_day(raw_trades(market, ids, batch)) if batch.num_rows else ():
                 if found != number:
                     raise CryptoError(
                         f"{market.exchange} {market.name} has a trade of {_date(found)} among those of {day}; "
@@ -248,8 +248,8 @@ class _Places:
         return inner is None or (outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1])
 
 
-def _raw(market: Market, ids: TradeIds, batch: pa.RecordBatch) -> pa.Table:
-    """Return a batch as raw trades; raise CryptoError if a value can't be kept exactly."""
+def raw_trades(market: Market, ids: TradeIds, batch: pa.RecordBatch) -> pa.Table:
+    """Return a batch as raw trades, as they are written; raise CryptoError if a value can't be kept exactly."""
     times = batch.column("timestamp").cast(TIME)
     price, volume = (batch.column(name).cast(pa.float64()) for name in ("price", "volume"))
     if market.per > 1:

@@ -1,0 +1,29 @@
+"""Tardis' CSV files of the type ``trades``: one exchange and, unless symbols were grouped, one market a file."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ingestion.market_data.formats.found import Fields, Found
+from ingestion.market_data.formats.text import Sheet
+from ingestion.market_data.writer import TRADES
+
+NAMES = ("exchange", "symbol", "timestamp", "localtimestamp", "id", "side", "price", "amount")
+FIELDS = Fields("price", "amount", "timestamp", "id", "side", exchange="exchange", market="symbol")
+TEXT = pa.dictionary(pa.int32(), pa.string())
+TYPES = {
+    "price": pa.float64(),
+    "amount": pa.float64(),
+    "timestamp": pa.int64(),
+    "id": pa.string(),
+    "side": TEXT,
+    "exchange": TEXT,
+    "symbol": TEXT,
+}
+
+
+def find(given: Sheet) -> Found | None:
+    """Return what a file of Tardis is; None for another file."""
+    if given.names != NAMES:
+        return None
+    return Found("Tardis' trades", given.member, TRADES, None, None, FIELDS, lambda: given.read(NAMES, TYPES))
