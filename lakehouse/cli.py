@@ -152,7 +152,7 @@ def symbols() -> None:
 def symbols_add(symbol: str, name: str | None, category: str) -> None:
     """Add a symbol: the next run takes in its trades, those that it rejected before too.
 
-    Example: crypto symbols add BTC/EUR --name "Bitcoin in euros" --category "store of value"
+    Example: crypto symbols add BTC/EUR --name "Bitcoin in euros"
     """
     from ingestion import reference
 
@@ -173,7 +173,7 @@ def exchanges() -> None:
 def exchanges_add(exchange: str, name: str | None, country: str, website: str) -> None:
     """Add an exchange: the next run takes in its trades, those that it rejected before too.
 
-    Example: crypto exchanges add Bitstamp --country Luxembourg --website https://www.bitstamp.net
+    Example: crypto exchanges add Bitstamp --country Luxembourg
     """
     from ingestion import reference
 
