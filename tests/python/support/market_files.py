@@ -8,12 +8,25 @@ import gzip
 import hashlib
 import json
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import feather
 
+START = datetime(2024, 3, 1, 23, 59, 58, tzinfo=UTC)
+# Two days, two trades in the first second, a price that falls, stays and rises.
+TRADES = [
+    {"id": 7 + place, "price": price, "volume": volume, "side": side, "time": START + timedelta(milliseconds=at)}
+    for place, (price, volume, side, at) in enumerate(
+        [
+            ("61837.63", "0.02", "BUY", 123),
+            ("61837.62", "0.048", "SELL", 456),
+            ("61837.62", "1.5", "SELL", 1_000),
+            ("61840.00", "0.00000001", "BUY", 2_789),
+        ]
+    )
+]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BINANCE_HEADER = "id,price,qty,quote_qty,time,is_buyer_maker,is_best_match"
 AGGREGATED_HEADER = (

@@ -9,25 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import market_files
+from support.market_files import START, TRADES
 
 from ingestion.market_data import importing, markets, writer
 from ingestion.market_data.formats import Options, own
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
-
-START = datetime(2024, 3, 1, 23, 59, 58, tzinfo=UTC)
-# Two days, two trades in the first second, a price that falls, stays and rises.
-TRADES = [
-    {"id": 7 + place, "price": price, "volume": volume, "side": side, "time": START + timedelta(milliseconds=at)}
-    for place, (price, volume, side, at) in enumerate(
-        [
-            ("61837.63", "0.02", "BUY", 123),
-            ("61837.62", "0.048", "SELL", 456),
-            ("61837.62", "1.5", "SELL", 1_000),
-            ("61840.00", "0.00000001", "BUY", 2_789),
-        ]
-    )
-]
 
 
 def imported(settings: Settings, *paths: Path, **options) -> list[str]:
