@@ -16,6 +16,8 @@ from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 
 SHOWN_ROWS = 5
+# Of more markets, as in Kraken's whole archive, only the names are shown.
+SHOWN_MARKETS = 10
 SHOWN = ("trade_id", "symbol", "price", "volume", "trade_type", "timestamp")
 
 
@@ -29,9 +31,7 @@ def run(
     given = Import(paths, options)
     for line in given.describe():
         say(line)
-    days: list[DayFile] = []
-    if not dry_run:
-        days.extend(given.write(settings))
+    days = [] if dry_run else list(with_progress(given.write(settings)))
     for line in (*summary(days), *given.refused):
         say(line)
     if given.estimated:
@@ -69,7 +69,7 @@ class Import:
 
     def describe(self) -> Iterator[str]:
         """Yield, for each market, what its files were taken for and its first five trades as they are written."""
-        for (market, kind), found in self.groups.items():
+        for number, ((market, kind), found) in enumerate(self.groups.items()):
             first = found[0].found
             more = f" and {len(found) - 1:,} more files" if len(found) > 1 else ""
             raw = next(first.read(), None)
@@ -78,7 +78,8 @@ class Import:
                 f"{first.member.where}{more}: {first.what}, {kind}, times {unit}; market {market.exchange} "
                 f"{market.name}, symbol {market.symbol}"
             )
-            yield from self._rows(market, found[0])
+            if number < SHOWN_MARKETS:
+                yield from self._rows(market, found[0])
 
     def write(self, settings: Settings) -> Iterator[DayFile]:
         """Write the trades, market by market, and yield each day; a market that can't be written joins ``refused``."""
@@ -101,6 +102,18 @@ class Import:
         widths = [max(len(row[column]) for row in cells) for column in range(len(SHOWN))]
         for row in cells:
             yield "  " + "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip()
+
+
+def with_progress(days: Iterable[DayFile]) -> Iterator[DayFile]:
+    """Yield days as they are written; a terminal shows how far the work is."""
+    from rich.console import Console
+
+    rows = 0
+    with Console(stderr=True).status("Reading ...") as status:
+        for day in days:
+            rows += day.rows
+            status.update(f"{day.market.exchange} {day.market.name} {day.day}: {rows:,} trades so far")
+            yield day
 
 
 def summary(days: Iterable[DayFile]) -> Iterator[str]:

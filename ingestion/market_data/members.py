@@ -19,8 +19,8 @@ from lakehouse.errors import CryptoError, first_line
 
 HEAD_BYTES = 65_536
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-# What reading a broken file raises, whatever wrote it.
-BROKEN = (pa.ArrowInvalid, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError, ValueError)
+# What reading a broken or encrypted file raises, whatever wrote it.
+BROKEN = (pa.ArrowInvalid, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, RuntimeError, ValueError)
 
 
 @dataclass(frozen=True)
