@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingestion.market_data.markets import Market
+from lakehouse.errors import CryptoError
 
 DIGITS = 20
 PLACE_DIGITS = 6
@@ -35,6 +36,8 @@ class TradeIds:
         if pa.types.is_integer(ids.type):
             return self._joined(_padded(ids, DIGITS))
         text = ids.cast(pa.string())
+        if text.null_count or pc.any(pc.equal(text, "")).as_py():
+            raise CryptoError(f"{self._prefix} has trades without an id among others; leave these out, or all ids.")
         return self._joined(pc.if_else(pc.match_substring_regex(text, r"^[0-9]+$"), _padded(text, DIGITS), text))
 
     def _joined(self, *parts: pa.Array) -> pa.Array:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from ingestion.market_data.formats.found import Fields, Found
 from ingestion.market_data.formats.text import Sheet
-from ingestion.market_data.writer import TRADES
+from ingestion.market_data.writer import TRADES, WITHOUT_IDS
 
 NAMES = ("exchange", "symbol", "timestamp", "localtimestamp", "id", "side", "price", "amount")
 FIELDS = Fields("price", "amount", "timestamp", "id", "side", exchange="exchange", market="symbol")
@@ -26,4 +28,7 @@ def find(given: Sheet) -> Found | None:
     """Return what a file of Tardis is; None for another file."""
     if given.names != NAMES:
         return None
-    return Found("Tardis' trades", given.member, TRADES, None, None, FIELDS, lambda: given.read(NAMES, TYPES))
+    # Some exchanges gave no ids when they were recorded: Kraken, for one.
+    has_ids = bool(given.first and given.first[NAMES.index("id")])
+    kind, fields = (TRADES, FIELDS) if has_ids else (WITHOUT_IDS, replace(FIELDS, id=None))
+    return Found("Tardis' trades", given.member, kind, None, None, fields, lambda: given.read(NAMES, TYPES))

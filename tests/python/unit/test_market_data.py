@@ -147,6 +147,17 @@ def test_tardis_says_its_exchange_and_market(settings, tmp_path):
     assert all_rows(settings) == expected("Coinbase:BTC-USD")
 
 
+def test_tardis_without_ids_is_numbered_by_second_and_place(settings, tmp_path):
+    file = market_files.tardis(tmp_path / "t.csv", [trade | {"id": ""} for trade in TRADES], "kraken", "XBT/USD")
+    assert "trades without ids" in imported(settings, file)[0]
+    assert [row["trade_id"][-6:] for row in all_rows(settings)] == ["000000", "000001", "000000", "000000"]
+
+
+def test_a_trade_without_an_id_among_others_is_told(settings, tmp_path):
+    file = market_files.tardis(tmp_path / "t.csv", [*TRADES[:3], TRADES[3] | {"id": ""}], "kraken", "XBT/USD")
+    assert "without an id among others" in imported(settings, file)[0]
+
+
 def test_grouped_symbols_of_tardis_are_divided(settings, tmp_path):
     text = market_files.tardis(tmp_path / "a.csv", TRADES, "binance", "BTCUSDT").read_text()
     text += market_files.tardis(tmp_path / "b.csv", TRADES, "binance", "ETHUSDT").read_text().split("\n", 1)[1]
