@@ -35,7 +35,10 @@ def run(
     for line in (*summary(days), *given.refused):
         say(line)
     if given.estimated:
-        say(f"{given.estimated:,} sides are estimated by the tick rule: volumes by side are estimates.")
+        say(
+            f"The sides of {_count(given.estimated, 'trade')} are estimates by the tick rule, and so are volumes by "
+            "side."
+        )
     if days:
         for line in advice.advice(settings, days):
             say(line)
@@ -125,11 +128,14 @@ def summary(days: Iterable[DayFile]) -> Iterator[str]:
         new = [day for day in files if day.is_new]
         dates = sorted(day.day for day in files)
         span = f"{dates[0]}" if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-        there = f", {len(files) - len(new):,} days were there already" if len(new) < len(files) else ""
-        yield (
-            f"{market.exchange} {market.name}: {sum(day.rows for day in new):,} trades of {len(new):,} days written "
-            f"({span}){there}"
-        )
+        there = f", {_count(len(files) - len(new), 'day')} there already" if len(new) < len(files) else ""
+        rows = sum(day.rows for day in new)
+        written = f"{_count(rows, 'trade')} of {_count(len(new), 'day')} written"
+        yield f"{market.exchange} {market.name}: {written} ({span}){there}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 def _cell(value: object) -> str:

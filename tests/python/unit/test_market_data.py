@@ -113,7 +113,7 @@ def test_krakens_history_has_ids_of_second_and_place_and_needs_a_rule_for_sides(
     assert (
         "Kraken's history of trades, trades without ids, times in seconds; market Kraken XBTUSD, symbol BTC" in said[0]
     )
-    assert "4 sides are estimated by the tick rule: volumes by side are estimates." in said
+    assert "The sides of 4 trades are estimates by the tick rule, and so are volumes by side." in said
     rows = all_rows(settings)
     second = int(START.timestamp())
     assert [row["trade_id"] for row in rows] == [
@@ -171,7 +171,7 @@ def test_unknown_sides_are_estimated_only_where_they_are_missing(settings, tmp_p
     file = market_files.tardis(tmp_path / "t.csv", trades, "kraken", "XBT/USD")
     assert "without a side" in imported(settings, file)[0]
     said = imported(settings, file, side="tick-rule")
-    assert "1 sides are estimated" in " ".join(said)
+    assert "sides of 1 trade are" in " ".join(said)
     assert [row["trade_type"] for row in all_rows(settings)] == ["BUY", "SELL", "BUY", "BUY"]
 
 
@@ -344,7 +344,7 @@ def test_the_same_trades_are_left_alone_and_others_written_beside_them(settings,
     first = Path(settings.landing_zone) / "Binance/BTCUSDT/2024-03-01.parquet"
     before = first.read_bytes(), first.stat().st_mtime_ns
     said = imported(settings, file)
-    assert "0 trades of 0 days written (2024-03-01 to 2024-03-02), 2 days were there already" in said[-3]
+    assert "0 trades of 0 days written (2024-03-01 to 2024-03-02), 2 days there already" in said[-3]
     assert (first.read_bytes(), first.stat().st_mtime_ns) == before
     corrected = [TRADES[0] | {"price": "61837.99"}, *TRADES[1:]]
     market_files.binance(file, corrected)
