@@ -186,6 +186,7 @@ class _Staged:
     def finish(self) -> None:
         """Write what is left and close the file."""
         self._write(pa.concat_tables([SCHEMA.empty_table(), *self.waiting]))
+        self.waiting.clear()
         self.writer.close()
 
     def _write(self, rows: pa.Table) -> None:
