@@ -32,7 +32,7 @@ def run(
     for line in given.describe():
         say(line)
     days = [] if dry_run else list(with_progress(given.write(settings)))
-    for line in (*summary(days), *given.refused):
+    for line in (*summary(days), *(f"Not imported: {why}" for why in given.refused)):
         say(line)
     if given.estimated:
         say(
@@ -64,7 +64,7 @@ class Import:
             raise CryptoError(f"There is no file of trades in {', '.join(map(str, paths))}.")
 
     def _found(self, paths: Sequence[Path]) -> Iterator[Found]:
-        for member in members(paths):
+        for member in members(paths, self.refused.append):
             try:
                 yield formats.find(member, self.options)
             except CryptoError as error:

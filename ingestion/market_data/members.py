@@ -57,16 +57,18 @@ def reading(where: str) -> Iterator[None]:
     try:
         yield
     except BROKEN as error:
-        raise CryptoError(f"{where} is broken or cut off ({first_line(error)}); get it again.") from error
+        raise CryptoError(
+            f"{where} is broken, cut off or not as its kind should be ({first_line(error)}); get it again."
+        ) from error
     except OSError as error:
         raise CryptoError(f"{where} can't be read ({first_line(error)}); check its path and permissions.") from error
 
 
-def members(paths: Sequence[Path]) -> Iterator[Member]:
+def members(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[Member]:
     """Yield the content of files, and of the files in folders at any depth, in the order of names.
 
-    Checksums beside files are verified. Hidden files are skipped. Raise CryptoError if a path does not exist, an
-    archive is broken, or a checksum is another.
+    Hidden files are skipped. ``refuse`` is told of archives that are broken, and of files that are not what the
+    checksum beside them says. Raise CryptoError if a path does not exist.
     """
     for path in paths:
         if path.is_dir():
@@ -77,8 +79,12 @@ def members(paths: Sequence[Path]) -> Iterator[Member]:
         else:
             raise CryptoError(f"There is no file or folder {path}; check the path.")
         for file in files:
-            if not file.name.endswith(".CHECKSUM"):
+            if file.name.endswith(".CHECKSUM"):
+                continue
+            try:
                 yield from _members_of(file)
+            except CryptoError as error:
+                refuse(str(error))
 
 
 def _members_of(file: Path) -> Iterator[Member]:

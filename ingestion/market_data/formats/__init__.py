@@ -11,6 +11,7 @@ from ingestion.market_data.formats import answers, binance, freqtrade, not_trade
 from ingestion.market_data.formats.found import Fields, Found, NotTrades, Options
 from ingestion.market_data.formats.text import sheet
 from ingestion.market_data.members import Member, members
+from lakehouse.errors import CryptoError
 
 __all__ = ["Fields", "Found", "NotTrades", "Options", "batches", "find"]
 
@@ -30,6 +31,10 @@ def find(member: Member, options: Options) -> Found:
         return known or own.find_stored(member, schema, options)
     if not options.columns and (answer := answers.find(member)):
         return answer
+    if member.head.lstrip().startswith(b"<"):
+        raise NotTrades(
+            f"{member.where} is a web page or an error message, not the file it is named after; get it again."
+        )
     given = sheet(member)
     if given is None:
         raise NotTrades(f"{member.where} is no file of trades that is known here.")
@@ -45,8 +50,11 @@ def find(member: Member, options: Options) -> Found:
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the trades of a known kind of file with the writer's columns, a side null where the file gives none."""
-    for member in members([path]):
+    refused: list[str] = []
+    for member in members([path], refused.append):
         yield from find(member, Options()).batches()
+    if refused:
+        raise CryptoError(refused[0])
 
 
 def _refuse(member: Member, told: str | None) -> None:

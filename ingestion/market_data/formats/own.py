@@ -7,7 +7,7 @@ import pyarrow as pa
 from ingestion.market_data import sides
 from ingestion.market_data.formats import stored
 from ingestion.market_data.formats.found import Fields, Found, NotTrades, Options
-from ingestion.market_data.formats.text import Sheet
+from ingestion.market_data.formats.text import Sheet, plain
 from ingestion.market_data.members import Member
 from ingestion.market_data.writer import TRADES, WITHOUT_IDS
 from lakehouse.errors import CryptoError
@@ -15,7 +15,11 @@ from lakehouse.errors import CryptoError
 # What can be named, under the names of raw trades, and what else it may be called.
 NEEDED = ("price", "volume", "timestamp")
 OPTIONAL = ("trade_id", "trade_type", "exchange", "market")
-SYNONYMS = {"amount": "volume", "time": "timestamp", "id": "trade_id", "side": "trade_type", "symbol": "market"}
+SYNONYMS = {
+    **{"amount": "volume", "qty": "volume", "quantity": "volume", "size": "volume", "px": "price"},
+    **{"time": "timestamp", "date": "timestamp", "datetime": "timestamp", "ts": "timestamp"},
+    **{"id": "trade_id", "tradeid": "trade_id", "tid": "trade_id", "side": "trade_type", "symbol": "market"},
+}
 
 
 def mapping(text: str) -> dict[str, str]:
@@ -55,7 +59,7 @@ def _fields(member: Member, titles: tuple[str, ...], options: Options) -> Fields
     if not options.columns and not set(columns) >= set(NEEDED):
         raise NotTrades(
             f"{member.where} has columns of its own ({', '.join(titles)}); say which is which, as in "
-            "--columns price=...,volume=...,timestamp=...,trade_type=...,trade_id=... with --exchange and --market."
+            f"--columns {_guess(titles)}, with --exchange and --market."
         )
     missing = [column for column in columns.values() if column not in titles]
     if missing:
@@ -70,6 +74,13 @@ def _fields(member: Member, titles: tuple[str, ...], options: Options) -> Fields
         columns.get("exchange"),
         columns.get("market"),
     )
+
+
+def _guess(titles: tuple[str, ...]) -> str:
+    """Return a mapping for the user to correct, of the columns whose names tell what they are."""
+    known = {SYNONYMS.get(plain(title), plain(title)): title for title in reversed(titles)}
+    wanted = [*NEEDED, "trade_type", "trade_id"]
+    return ",".join(f"{name}={known.get(name, '...')}" for name in wanted if name in known or name in NEEDED)
 
 
 def _found(member: Member, fields: Fields, read: object) -> Found:

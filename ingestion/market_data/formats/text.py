@@ -43,6 +43,12 @@ class Sheet:
         """One letter a column of the first row: w(hole number), n(umber), t(ruth value), x for other text."""
         return "".join(_letter(value) for value in self.first)
 
+    @property
+    def decimal_point(self) -> str:
+        """A comma where the first row has one in a number, as spreadsheets write them in much of the world."""
+        has_commas = any(re.fullmatch(r"\d+,\d+", value) for value in self.first)
+        return "," if has_commas and self.separator != "," else "."
+
     def read(self, names: tuple[str, ...], types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Yield the columns in ``types``, for a file whose columns are ``names``."""
         with (
@@ -51,7 +57,9 @@ class Sheet:
                 stream,
                 arrow_csv.ReadOptions(column_names=names, skip_rows=self.skipped, block_size=BLOCK_BYTES),
                 arrow_csv.ParseOptions(delimiter=self.separator),
-                arrow_csv.ConvertOptions(column_types=types, include_columns=list(types)),
+                arrow_csv.ConvertOptions(
+                    column_types=types, include_columns=list(types), decimal_point=self.decimal_point
+                ),
             ) as batches,
         ):
             yield from batches
