@@ -74,7 +74,8 @@ class Import:
         """Yield, for each market, what its files were taken for and its first five trades as they are written."""
         for number, ((market, kind), found) in enumerate(self.groups.items()):
             first = found[0].found
-            more = f" and {len(found) - 1:,} more files" if len(found) > 1 else ""
+            others = sum(source.files for source in found) - 1
+            more = f" and {_count(others, 'more file')}" if others else ""
             raw = next(first.read(), None)
             unit = times.unit(raw.column(first.fields.timestamp)) if raw else "unknown"
             yield (
@@ -128,10 +129,12 @@ def summary(days: Iterable[DayFile]) -> Iterator[str]:
         new = [day for day in files if day.is_new]
         dates = sorted(day.day for day in files)
         span = f"{dates[0]}" if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-        there = f", {_count(len(files) - len(new), 'day')} there already" if len(new) < len(files) else ""
-        rows = sum(day.rows for day in new)
-        written = f"{_count(rows, 'trade')} of {_count(len(new), 'day')} written"
-        yield f"{market.exchange} {market.name}: {written} ({span}){there}"
+        parts = []
+        if new:
+            parts.append(f"{_count(sum(day.rows for day in new), 'trade')} of {_count(len(new), 'day')} written")
+        if len(new) < len(files):
+            parts.append(f"{_count(len(files) - len(new), 'day')} there already")
+        yield f"{market.exchange} {market.name}: {', '.join(parts)} ({span})"
 
 
 def _count(number: int, what: str) -> str:

@@ -32,6 +32,7 @@ class Source:
     market: Market
     read: Callable[[], Iterator[pa.RecordBatch]]
     sample: pa.RecordBatch
+    files: int = 1
 
     @property
     def begins(self) -> datetime:
@@ -58,7 +59,7 @@ def by_market(found: Iterable[Found], options: Options, refuse: Callable[[str], 
     for (place, kind), several in pages.items():
         try:
             if source := _source(several[0], place, partial(_merged, several), options):
-                groups[place, kind].append(source)
+                groups[place, kind].append(replace(source, files=len(several)))
         except CryptoError as error:
             refuse(str(error))
     for sources in groups.values():

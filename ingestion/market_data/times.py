@@ -36,9 +36,11 @@ def to_microseconds(values: pa.Array) -> pa.Array:
 
 def unit(values: pa.Array) -> str:
     """Return how times are written, in words for the user."""
-    if not pa.types.is_integer(values.type) and not pa.types.is_floating(values.type):
-        return "as text" if not pa.types.is_temporal(values.type) else "as times"
-    first = float(values[0].as_py() or 0) if len(values) else 0.0
+    first = values[0].as_py() if len(values) else None
+    try:
+        first = float(first)
+    except (TypeError, ValueError):
+        return "as text" if isinstance(first, str) else "as such"
     names = ("in seconds", "in milliseconds", "in microseconds")
     return next((name for name, (limit, _) in zip(names, UNITS, strict=True) if first < limit), "in nanoseconds")
 

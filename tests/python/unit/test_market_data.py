@@ -210,7 +210,9 @@ def test_answers_that_overlap_and_are_newest_first_are_joined(settings, tmp_path
     pages = tmp_path / "pages"
     for number, part in enumerate((TRADES[2:], TRADES[1:3], TRADES[:2])):
         write(pages / f"{number} {name}", part)
-    assert imported(settings, pages)[-1] == "exit 0"
+    said = imported(settings, pages)
+    assert "and 2 more files" in said[0] and said[-1] == "exit 0"
+    assert ("times as text" in said[0]) == (name == "coinbase_BTC-USD.json")
     assert all_rows(settings) == expected(market, milliseconds=milliseconds)
 
 
@@ -349,7 +351,7 @@ def test_the_same_trades_are_left_alone_and_others_written_beside_them(settings,
     first = Path(settings.landing_zone) / "Binance/BTCUSDT/2024-03-01.parquet"
     before = first.read_bytes(), first.stat().st_mtime_ns
     said = imported(settings, file)
-    assert "0 trades of 0 days written (2024-03-01 to 2024-03-02), 2 days there already" in said[-3]
+    assert "Binance BTCUSDT: 2 days there already (2024-03-01 to 2024-03-02)" in said[-3]
     assert (first.read_bytes(), first.stat().st_mtime_ns) == before
     corrected = [TRADES[0] | {"price": "61837.99"}, *TRADES[1:]]
     market_files.binance(file, corrected)
