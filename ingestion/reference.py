@@ -119,17 +119,25 @@ def _reference(settings: Settings) -> Iterator[Connection[Any]]:
             raise CryptoError(f"The reference data refuses that ({first_line(error)}); correct it.") from error
 
 
-def withdraw(settings: Settings, file: str, why: str) -> None:
-    """Insert a landed file into ``crypto.withdrawn_files``; raise CryptoError if no such file has landed."""
+def withdraw(settings: Settings, files: Iterable[str], why: str) -> None:
+    """Insert files into ``crypto.withdrawn_files``.
+
+    Raise CryptoError, and insert none, if one of them has not landed and does not wait in the landing zone either.
+    """
+    from ingestion import landing_zone
     from lakehouse.storage import lake
 
+    named = list(files)
     landed = lake.read(settings, "bronze.landed_files", ["source_file"])
-    if landed is None or file not in landed["source_file"].to_pylist():
-        raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
-    with _reference(settings) as connection:
-        connection.execute(
+    known = set(landed["source_file"].to_pylist()) if landed else set()
+    if unknown := set(named) - known:
+        unknown -= {file.path for file in landing_zone.of(settings).files()}
+    if unknown:
+        raise CryptoError(f"{min(unknown)} has not landed; name a file as bronze.landed_files does, below trades/.")
+    with _reference(settings) as connection, connection.cursor() as cursor:
+        cursor.executemany(
             "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
-            (file, why),
+            [(file, why) for file in named],
         )
 
 

@@ -110,7 +110,13 @@ def generate(
     type=click.Choice(["tick-rule", "maker"]),
     help="Estimate missing sides from the price before; or: your own files give the maker's side.",
 )
-@click.option("--per", default=1, show_default=True, help="Count so many units of the base as one: 1000PEPE.")
+@click.option(
+    "--per",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Count so many units of the base as one: 1000PEPE.",
+)
 @click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
 @click.option("--dry-run", is_flag=True, help="Only show what the files are and five rows.")
 def import_(
@@ -234,10 +240,10 @@ def sync(plan: bool, force: bool) -> None:
 
 
 @main.command()
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--why", required=True, help="The reason, for later readers.")
-def withdraw(file: str, why: str) -> None:
-    """Withdraw a landed file: from the next run on, its trades are rejected.
+def withdraw(files: tuple[str, ...], why: str) -> None:
+    """Withdraw files: from the next run on, their trades are rejected.
 
     FILE is its path below the landing zone's trades/, as in `source_file`.
 
@@ -245,8 +251,9 @@ def withdraw(file: str, why: str) -> None:
     """
     from ingestion import reference
 
-    reference.withdraw(load(), file, why)
-    click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
+    reference.withdraw(load(), files, why)
+    for file in files:
+        click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
 
 
 @main.command()

@@ -11,6 +11,9 @@ from ingestion.market_data.writer import DayFile
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 
+# So many commands are shown one by one.
+SHOWN = 5
+
 
 def advice(settings: Settings, files: Iterable[DayFile]) -> Iterator[str]:
     """Yield sentences and commands for the user. Postgres is asked what the reference data and withdrawn files are."""
@@ -29,14 +32,19 @@ def advice(settings: Settings, files: Iterable[DayFile]) -> Iterator[str]:
         return
     replaced = {old: day.path for day in days for old in day.replaced if old not in lacking.withdrawn}
     if replaced:
-        yield "These files are replaced; if they have landed, take them out of what counts:"
-        for old, new in replaced.items():
-            yield f"  crypto withdraw {shlex.quote(old)} --why {shlex.quote(f'replaced by {new}')}"
+        yield "These files are replaced; withdraw them, or both count:"
+        for old, new in list(replaced.items())[:SHOWN]:
+            yield f"  crypto withdraw {old} --why 'replaced by {new}'"
+    if len(replaced) > SHOWN:
+        file = settings.home / "replaced_files.txt"
+        file.write_text("".join(f"{old}\n" for old in replaced))
+        yield f"and {len(replaced) - SHOWN:,} more. This withdraws all {len(replaced):,}:"
+        yield f"  xargs crypto withdraw --why 'replaced by a later import' < {shlex.quote(str(file))}"
     if lacking.symbols or lacking.exchanges:
         yield "The reference data lacks these, and rejects their trades until you add them:"
         for name in lacking.exchanges:
             company, country, website = KNOWN.get(name, (name, "", ""))
             details = f" --country {shlex.quote(country)} --website {shlex.quote(website)}" if country else ""
-            yield f"  crypto exchanges add {shlex.quote(name)} --name {shlex.quote(company)}{details}"
+            yield f"  crypto exchanges add {name} --name {shlex.quote(company)}{details}"
         for symbol in lacking.symbols:
-            yield f"  crypto symbols add {shlex.quote(symbol)}"
+            yield f"  crypto symbols add {symbol}"

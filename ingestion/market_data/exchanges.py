@@ -33,23 +33,24 @@ OTHER_NAMES = {
     "huobiglobal": "HTX",
     "okex": "OKX",
 }
-# Where Tardis and CCXT keep futures, swaps and options.
+# Where sources keep futures, swaps and options.
 CONTRACTS = re.compile(
     r"futures|swap|options|delivery|derivatives|usdm|coinm|-dm\b|perp"
-    r"|^(bitmex|bybit|cryptofacilities|krakenfutures|deribit|dydx.*|hyperliquid|phemex|coinbase-?international)$"
+    r"|^(bitmex|cryptofacilities|deribit|dydx.*|hyperliquid|coinbase-?international)$"
 )
+# What Tardis calls the contracts of an exchange, and others its spot market.
+CONTRACTS_OF_TARDIS = ("bybit", "phemex")
 
 
-def exchange(name: str, *, may_be_contracts: bool = False) -> str:
+def exchange(name: str, *, is_tardis: bool = False) -> str:
     """Return an exchange's name as the reference data spells it; an unknown one keeps the spelling it came with.
 
-    With ``may_be_contracts``, as in Tardis' files, ``bybit`` and the like name an exchange's contracts, not its spot
-    market. Raise CryptoError for these, and for a name that can't be the name of a folder.
+    Raise CryptoError for one of contracts, and for a name that can't be that of a folder.
     """
     text = name.strip()
-    if may_be_contracts and CONTRACTS.search(text.lower()):
+    if CONTRACTS.search(text.lower()) or (is_tardis and text.lower() in CONTRACTS_OF_TARDIS):
         raise CryptoError(f"{text} gives out contracts (futures, swaps, options); import trades of spot markets only.")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._-]*", text):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
         raise CryptoError(f"{name!r} is no name of an exchange; write it with letters and digits, such as Kraken.")
     return _spelled().get(_plain(text), text)
 

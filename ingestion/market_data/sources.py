@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ingestion.market_data import sides
 from ingestion.market_data.exchanges import exchange
-from ingestion.market_data.formats import Found, Options
+from ingestion.market_data.formats import Found, Options, tardis
 from ingestion.market_data.markets import Market, market
 from ingestion.market_data.trade_ids import TradeIds
 from ingestion.market_data.writer import COLUMNS, raw_trades
@@ -121,8 +121,7 @@ def _named(found: Found, exchange_name: str | None, market_name: str | None, opt
     if not market_name:
         raise CryptoError(f"{where} ({what}) does not say its market; add --market, such as --market BTC/USD.")
     try:
-        # Tardis calls the contracts of an exchange by names that others use for its spot market.
-        place = exchange(exchange_name, may_be_contracts=found.fields.exchange is not None)
+        place = exchange(exchange_name, is_tardis=found.what == tardis.WHAT)
         return replace(market(place, market_name), per=options.per)
     except CryptoError as error:
         raise CryptoError(f"{where}: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,11 +38,12 @@ def to_microseconds(values: pa.Array) -> pa.Array:
 
 def unit(values: pa.Array) -> str:
     """Return how times are written, in words for the user."""
-    first = values[0].as_py() if len(values) else None
+    if pa.types.is_temporal(values.type):
+        return "as such"
     try:
-        first = float(first)
-    except (TypeError, ValueError):
-        return "as text" if isinstance(first, str) else "as such"
+        first = float(values[0].as_py() if len(values) else 0)
+    except ValueError:
+        return "as text"
     names = ("in seconds", "in milliseconds", "in microseconds")
     return next((name for name, (limit, _) in zip(names, UNITS, strict=True) if first < limit), "in nanoseconds")
 
@@ -70,4 +73,11 @@ def _from_text(values: pa.Array) -> pa.Array:
     text = pc.replace_substring_regex(text, r" ?UTC$", "Z")
     has_zone = pc.match_substring_regex(text, r"(Z|[+-]\d\d:?\d\d)$")
     text = pc.if_else(has_zone, text, pc.binary_join_element_wise(text, "Z", ""))
-    return text.cast(pa.timestamp("ns", "UTC")).cast(TIME, safe=False)
+    try:
+        return text.cast(pa.timestamp("ns", "UTC")).cast(TIME, safe=False)
+    except pa.ArrowInvalid as error:
+        wrong = re.search(r"'(.*?)'", str(error))
+        raise pa.ArrowInvalid(
+            f"{wrong[1].removesuffix('Z') if wrong else 'some text'} is no time that is known here; write times as "
+            "2024-01-05 12:00:00, in UTC"
+        ) from error

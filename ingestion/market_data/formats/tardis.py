@@ -11,6 +11,7 @@ from ingestion.market_data.formats.text import Sheet
 from ingestion.market_data.writer import TRADES, WITHOUT_IDS
 
 NAMES = ("exchange", "symbol", "timestamp", "localtimestamp", "id", "side", "price", "amount")
+WHAT = "Tardis' trades"
 FIELDS = Fields("price", "amount", "timestamp", "id", "side", exchange="exchange", market="symbol")
 TEXT = pa.dictionary(pa.int32(), pa.string())
 TYPES = {
@@ -31,4 +32,4 @@ def find(given: Sheet) -> Found | None:
     # Some exchanges gave no ids when they were recorded: Kraken, for one.
     has_ids = bool(given.first and given.first[NAMES.index("id")])
     kind, fields = (TRADES, FIELDS) if has_ids else (WITHOUT_IDS, replace(FIELDS, id=None))
-    return Found("Tardis' trades", given.member, kind, None, None, fields, lambda: given.read(NAMES, TYPES))
+    return Found(WHAT, given.member, kind, None, None, fields, lambda: given.read(NAMES, TYPES))

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import jinja2
@@ -18,6 +19,7 @@ from ingestion.market_data import importing
 from ingestion.market_data.formats import Options
 from lakehouse import cli, postgres
 from lakehouse import settings as settings_module
+from lakehouse.errors import CryptoError
 
 SINGULAR = PROJECT / "tests" / "singular" / "assert_no_trade_id_spans_two_markets.sql"
 
@@ -67,11 +69,28 @@ def test_a_replaced_file_is_named_until_it_is_withdrawn(server, tmp_path):
         *("crypto", "withdraw", old, "--why"),
         "replaced by Binance/ETHUSDT/2024-03-01.2.parquet",
     ]
-    with postgres.connect(server) as connection:
-        connection.execute("insert into crypto.withdrawn_files (source_file, reason) values (%s, 'x')", [old])
+    assert f"{old} is withdrawn" in crypto(server, command)
     corrected[0] = TRADES[0] | {"volume": "0.022"}
     said = imported(server, market_files.binance(file, corrected))
     assert ["2024-03-01.2.parquet" in line for line in said if "crypto withdraw" in line] == [True]
+
+
+def test_many_replaced_files_are_withdrawn_by_one_command(server, tmp_path):
+    trades = [TRADES[0] | {"id": day, "time": TRADES[0]["time"] + timedelta(days=day)} for day in range(9)]
+    imported(server, market_files.binance(tmp_path / "SOLUSDT-trades-2024-03.zip", trades))
+    corrected = [trade | {"price": "61837.61"} for trade in trades]
+    said = imported(server, market_files.binance(tmp_path / "SOLUSDT-trades-2024-03.zip", corrected))
+    *_, command = [line.strip() for line in said if "crypto withdraw" in line]
+    program, listed = command.split(" < ")
+    assert "and 4 more. This withdraws all 9:" in said and program.startswith("xargs crypto withdraw")
+    files = Path(shlex.split(listed)[0]).read_text().split()
+    crypto(server, shlex.join([*shlex.split(program)[1:], *files]))
+    assert reference.lacking(server, [], []).withdrawn >= set(files) and len(files) == 9
+
+
+def test_a_file_that_is_nowhere_is_not_withdrawn(server):
+    with pytest.raises(CryptoError, match=r"nowhere.parquet has not landed"):
+        reference.withdraw(server, ["nowhere.parquet"], "x")
 
 
 def test_postgres_that_is_away_keeps_nothing_from_being_imported(tmp_path):

@@ -481,6 +481,26 @@ def test_contracts_are_refused_by_name(name):
         markets.market("Binance", name)
 
 
+@pytest.mark.parametrize("name", ["binance-futures", "deribit", "bitmex", "okex-swap"])
+def test_exchanges_of_contracts_are_refused_by_name(settings, tmp_path, name):
+    file = market_files.freqtrade(tmp_path / "BTC_USDT-trades.feather", TRADES)
+    assert f"{name} gives out contracts" in imported(settings, file, exchange=name)[0]
+
+
+def test_bybit_is_a_spot_market_but_not_in_tardis(settings, tmp_path):
+    file = market_files.tardis(tmp_path / "t.csv", TRADES, "bybit", "BTCUSDT")
+    assert "bybit gives out contracts" in imported(settings, file)[0]
+    imported(settings, market_files.tardis(tmp_path / "t.csv", TRADES, "bybit-spot", "BTCUSDT"))
+    assert all_rows(settings) == expected("Bybit:BTCUSDT")
+
+
+def test_a_time_that_is_not_known_is_named(settings, tmp_path):
+    file = market_files.packed(tmp_path / "mine.csv", "t,p,v\n05.01.2024 12:00:00,1,1\n")
+    columns = own.mapping("price=p,volume=v,timestamp=t")
+    said = imported(settings, file, columns=columns, exchange="Kraken", market="BTC/USD")
+    assert "05.01.2024 12:00:00 is no time that is known here" in said[0]
+
+
 def test_a_mapping_that_lacks_a_column_says_so():
     with pytest.raises(CryptoError, match="does not say which column is timestamp"):
         own.mapping("price=px,volume=qty")
