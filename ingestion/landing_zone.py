@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import fs
@@ -59,6 +61,17 @@ class LandingZone:
     def open(self, path: str) -> pa.NativeFile:
         """Open one file for random access; raise OSError if it can't be opened."""
         return self.filesystem.open_input_file(f"{self.root}/{path}")
+
+    def save(self, staged: Path, path: str) -> None:
+        """Copy a finished file of this machine to ``path``, where it appears whole or not at all; raise OSError."""
+        folder, _, name = f"{self.root}/{path}".rpartition("/")
+        if isinstance(self.filesystem, fs.LocalFileSystem):
+            self.filesystem.create_dir(folder)
+        # Files whose names begin with _ are not landed, so one that a killed command left behind does no harm.
+        unfinished = f"{folder}/_{name}"
+        with staged.open("rb") as source, self.filesystem.open_output_stream(unfinished) as target:
+            shutil.copyfileobj(source, target, 4 << 20)
+        self.filesystem.move(unfinished, f"{folder}/{name}")
 
     def holds(self, file: RawFile) -> bool:
         """Return whether the file still has the listed size and time; raise OSError if that can't be found out."""

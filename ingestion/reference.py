@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -55,20 +58,86 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
     return differing
 
 
-def withdraw(settings: Settings, file: str, why: str) -> None:
-    """Insert a landed file into ``crypto.withdrawn_files``; raise CryptoError if no such file has landed."""
+@dataclass(frozen=True)
+class Lacking:
+    """Symbols and exchanges that the reference data lacks, in order, and the files that are withdrawn."""
+
+    symbols: list[str]
+    exchanges: list[str]
+    withdrawn: set[str]
+
+
+def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]) -> Lacking:
+    """Return what the reference data lacks of these names, compared as screening does: without regard to case."""
+    with _reference(settings) as connection:
+        known = {
+            table: {name for (name,) in connection.execute(f"select upper({column}) from crypto.{table}")}
+            for table, column in (("symbols", "symbol"), ("exchanges", "exchange"))
+        }
+        withdrawn = {file for (file,) in connection.execute("select source_file from crypto.withdrawn_files")}
+    return Lacking(
+        sorted(name for name in symbols if name.upper() not in known["symbols"]),
+        sorted(name for name in exchanges if name.upper() not in known["exchanges"]),
+        withdrawn,
+    )
+
+
+def add_symbol(settings: Settings, symbol: str, name: str, category: str) -> bool:
+    """Add a symbol that counts; return False if it is there already, in whatever spelling."""
+    with _reference(settings) as connection:
+        added = connection.execute(
+            "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
+            (symbol.strip(), name, category),
+        )
+    return added.rowcount == 1
+
+
+def add_exchange(settings: Settings, exchange: str, name: str, country: str, website: str) -> bool:
+    """Add an exchange whose trades count; return False if it is there already, in whatever spelling."""
+    with _reference(settings) as connection:
+        added = connection.execute(
+            "insert into crypto.exchanges (exchange, name, country, website) values (%s, %s, %s, %s) "
+            "on conflict do nothing",
+            (exchange.strip(), name, country, website),
+        )
+    return added.rowcount == 1
+
+
+@contextmanager
+def _reference(settings: Settings) -> Iterator[Connection[Any]]:
+    """Yield a connection to the migrated schema crypto; raise CryptoError if Postgres refuses a statement."""
+    import psycopg
+
     from lakehouse import postgres
     from lakehouse.postgres import migrate
-    from lakehouse.storage import lake
 
-    landed = lake.read(settings, "bronze.landed_files", ["source_file"])
-    if landed is None or file not in landed["source_file"].to_pylist():
-        raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
     with postgres.connect(settings) as connection:
         migrate.migrate(connection)
-        connection.execute(
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise CryptoError(f"The reference data refuses that ({first_line(error)}); correct it.") from error
+
+
+def withdraw(settings: Settings, files: Iterable[str], why: str) -> None:
+    """Insert files into ``crypto.withdrawn_files``.
+
+    Raise CryptoError, and insert none, if one of them has not landed and does not wait in the landing zone either.
+    """
+    from ingestion import landing_zone
+    from lakehouse.storage import lake
+
+    named = list(files)
+    landed = lake.read(settings, "bronze.landed_files", ["source_file"])
+    known = set(landed["source_file"].to_pylist()) if landed else set()
+    if unknown := set(named) - known:
+        unknown -= {file.path for file in landing_zone.of(settings).files()}
+    if unknown:
+        raise CryptoError(f"{min(unknown)} has not landed; name a file as bronze.landed_files does, below trades/.")
+    with _reference(settings) as connection, connection.cursor() as cursor:
+        cursor.executemany(
             "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
-            (file, why),
+            [(file, why) for file in named],
         )
 
 

@@ -100,6 +100,93 @@ def generate(
     click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
 
 
+@main.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path(path_type=Path))
+@click.option("--exchange", help="The exchange, where the files don't say it, such as Kraken.")
+@click.option("--market", help="The market, where the files don't say it, such as BTC/USD.")
+@click.option("--columns", help="Columns of your own files, such as price=px,volume=qty,timestamp=ts,trade_type=side.")
+@click.option(
+    "--side",
+    type=click.Choice(["tick-rule", "maker"]),
+    help="Estimate missing sides from the price before; or: your own files give the maker's side.",
+)
+@click.option(
+    "--per",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Count so many units of the base as one: 1000PEPE.",
+)
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--dry-run", is_flag=True, help="Only show what the files are and five rows.")
+def import_(
+    paths: tuple[Path, ...],
+    exchange: str | None,
+    market: str | None,
+    columns: str | None,
+    side: str | None,
+    per: int,
+    replace: bool,
+    dry_run: bool,
+) -> None:
+    """Turn archives of trades into raw trades in the landing zone.
+
+    Takes what Binance, Kraken, bitcoincharts, Tardis and freqtrade give out, answers of Coinbase, Bitstamp, Gemini,
+    Binance and Kraken saved as JSON, and your own CSV, Parquet and Feather files; plain, as .gz or as .zip. It says
+    what it took each file for and shows five rows. docs/market_data.md says more.
+
+    Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
+    """
+    from ingestion.market_data import importing
+    from ingestion.market_data.formats import Options, own
+
+    settings = load()
+    mapping = own.mapping(columns) if columns else {}
+    options = Options(exchange, market, mapping, side, per, replace)
+    sys.exit(importing.run(settings, paths, options, click.echo, dry_run=dry_run))
+
+
+@main.group()
+def symbols() -> None:
+    """Add to the symbols whose trades count."""
+
+
+@symbols.command("add")
+@click.argument("symbol")
+@click.option("--name", help="Name of the asset.  [default: the symbol]")
+@click.option("--category", default="other", show_default=True, help="Kind of the asset, such as scaling.")
+def symbols_add(symbol: str, name: str | None, category: str) -> None:
+    """Add a symbol: the next run takes in its trades, those that it rejected before too.
+
+    Example: crypto symbols add BTC/EUR --name "Bitcoin in euros"
+    """
+    from ingestion import reference
+
+    added = reference.add_symbol(load(), symbol, name or symbol, category)
+    click.echo(f"{symbol} is added; the next `crypto run` takes in its trades." if added else f"{symbol} is there.")
+
+
+@main.group()
+def exchanges() -> None:
+    """Add to the exchanges whose trades count."""
+
+
+@exchanges.command("add")
+@click.argument("exchange")
+@click.option("--name", help="Name of the company.  [default: the exchange]")
+@click.option("--country", default="unknown", show_default=True, help="Country of its head office.")
+@click.option("--website", default="unknown", show_default=True, help="Address of its home page.")
+def exchanges_add(exchange: str, name: str | None, country: str, website: str) -> None:
+    """Add an exchange: the next run takes in its trades, those that it rejected before too.
+
+    Example: crypto exchanges add Bitstamp --country Luxembourg
+    """
+    from ingestion import reference
+
+    added = reference.add_exchange(load(), exchange, name or exchange, country, website)
+    click.echo(f"{exchange} is added; the next `crypto run` takes in its trades." if added else f"{exchange} is there.")
+
+
 @main.command()
 @target_option
 def ingest(target: str) -> None:
@@ -154,10 +241,10 @@ def sync(plan: bool, force: bool) -> None:
 
 
 @main.command()
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--why", required=True, help="The reason, for later readers.")
-def withdraw(file: str, why: str) -> None:
-    """Withdraw a landed file: from the next run on, its trades are rejected.
+def withdraw(files: tuple[str, ...], why: str) -> None:
+    """Withdraw files: from the next run on, their trades are rejected.
 
     FILE is its path below the landing zone's trades/, as in `source_file`.
 
@@ -165,8 +252,9 @@ def withdraw(file: str, why: str) -> None:
     """
     from ingestion import reference
 
-    reference.withdraw(load(), file, why)
-    click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
+    reference.withdraw(load(), files, why)
+    for file in files:
+        click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
 
 
 @main.command()

@@ -3,10 +3,12 @@
 import os
 import re
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 import talib
+from support import market_files
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -20,6 +22,7 @@ RUN_ELSEWHERE = {
     "make test": "pytest",
     "make test-all": "pytest",
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
+    ".venv/bin/crypto import downloads/": "test_market_data_comes_in_as_the_page_says",
     ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto verify": "test_another_order_in_pieces_ends_in_the_same_tables",
@@ -114,12 +117,17 @@ def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_p
     shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
 
 
-def walked(page, count, home):
-    """Run a page's blocks from the first to the last in a home of their own; return what each said."""
+def walked(page, count, home, replaced=None):
+    """Run a page's blocks from the first to the last in a home of their own; return what each said.
+
+    ``replaced`` are texts of the page and what stands for them here.
+    """
     found = [block for name, block in blocks("sh") if name == f"{page}.md"]
     assert len(found) == count
     assert all(block.startswith(f"export CRYPTO_HOME=.lakehouse-{page}\n") for block in found)
-    return [shell(block.replace(f".lakehouse-{page}", str(home)), home) for block in found]
+    for old, new in ({f".lakehouse-{page}": str(home)} | (replaced or {})).items():
+        found = [block.replace(old, new) for block in found]
+    return [shell(block, home) for block in found]
 
 
 @pytest.mark.long
@@ -141,3 +149,28 @@ def test_a_correction_works_as_the_page_says(tmp_path):
     assert "4402300.00000000" in said[3]
     assert "MERGE" in said[4] and "4,402,300" in said[4] and "44,023" in said[4]
     assert "Every silver and gold table is equal" in said[5] and not home.exists()
+
+
+@pytest.mark.long
+def test_market_data_comes_in_as_the_page_says(tmp_path):
+    home, downloads = tmp_path / "market_data", tmp_path / "downloads"
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    for base, price in (("BTC", 42_000), ("ETH", 2_300)):
+        trades = [
+            {
+                "id": number,
+                "price": f"{price + number % 97}.50",
+                "volume": "0.01",
+                "side": ("BUY", "SELL")[number % 2],
+                "time": start + timedelta(hours=number),
+            }
+            for number in range(31 * 24)
+        ]
+        market_files.with_checksum(market_files.binance(downloads / f"{base}USDT-trades-2024-01.zip", trades))
+    said = walked("market_data", 5, home, {"downloads/": f"{downloads}/"})
+    assert "Binance:BTCUSDT:00000000000000000000  BTC" in said[0] and "Nothing is written" in said[0]
+    assert said[1].count("744 trades of 31 days written (2024-01-01 to 2024-01-31)") == 2
+    assert re.search(r"gold.trading_indicators\s+62", said[1]) and "All is well." in said[1]
+    assert "Kraken XBTUSD: 2 trades of 1 day written" in said[2]
+    assert "Bitstamp is added" in said[3] and "BTC/EUR is added" in said[3]
+    assert not home.exists()
