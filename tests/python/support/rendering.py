@@ -27,8 +27,8 @@ ANSWERS = {
         {"version": version, "timestamp": datetime(2024, 1, version), "operation": "MERGE"} for version in (7, 6, 5)
     ],
     "show tblproperties": [{"key": "crypto.seen_version", "value": "5"}],
-    # A high-water mark, the files and days that an incremental run has to read, and the keys of staged changes, of which
-    # some are in the table.
+    # A high-water mark, the files and days that an incremental run has to read, and the keys of staged changes, some of
+    # which the table has.
     "select coalesce(max(": [{"highest": 5}],
     "concat('=', source_file)": [{"file": "=it's.parquet", "batch": 3}, {"file": "=b.parquet", "batch": 4}],
     "cast(min(first_start)": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
