@@ -26,6 +26,7 @@ def test_apache_spark_replays_what_sail_built(home):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_sail_replays_what_apache_spark_built(tmp_path):
     home = Home(tmp_path / "home")
     try:
