@@ -1,8 +1,9 @@
 """The waiting times of a user, compared with the goals: first run, run with new trades, edit, ``status``, ``--help``.
 
 Run ``python -m benchmarks.everyday`` on an otherwise idle machine, with ``--target spark`` for Apache Spark. The runs
-are compared with dbt-duckdb, which has the same models and data tests (dbt_duckdb.py) and builds everything from the raw
-files each time. It has no ledger, no sync and no checks in Postgres, so ``dbt build`` of the same nodes is measured too.
+are compared with dbt-duckdb, which has the same models and data tests (dbt_duckdb.py) and builds everything from the
+raw files each time. It has no ledger, no sync and no checks in Postgres, so ``dbt build`` of the same nodes is measured
+too.
 """
 
 import argparse
