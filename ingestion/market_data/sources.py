@@ -20,13 +20,14 @@ from ingestion.market_data.trade_ids import TradeIds
 from ingestion.market_data.writer import COLUMNS, raw_trades
 from lakehouse.errors import CryptoError
 
+SAMPLE_ROWS = 5
 # A file that is newest first is sorted in memory, up to so many rows.
 SORT_ROWS = 5_000_000
 
 
 @dataclass(frozen=True)
 class Source:
-    """The trades of one market in one file, or in pages that belong together; ``sample`` is its first batch."""
+    """The trades of one market in one file, or in pages that belong together; ``sample`` are its first trades."""
 
     found: Found
     market: Market
@@ -152,13 +153,14 @@ def _source(
     found: Found, place: Market, read: Callable[[], Iterator[pa.RecordBatch]], options: Options
 ) -> Source | None:
     """Return a market's trades in a file; None if there are none. Raise CryptoError if the first can't be taken."""
-    sample = next((batch for batch in read() if batch.num_rows), None)
-    if sample is None:
+    first = next((batch for batch in read() if batch.num_rows), None)
+    if first is None:
         return None
     if options.side != "tick-rule":
-        sides.require(sample.column("trade_type"), found.member.where)
-    raw_trades(place, TradeIds(place), sample)
-    return Source(found, place, read, sample)
+        sides.require(first.column("trade_type"), found.member.where)
+    raw_trades(place, TradeIds(place), first)
+    # A slice would keep the whole batch in memory, and there can be thousands of files.
+    return Source(found, place, read, first.take(pa.array(range(min(SAMPLE_ROWS, first.num_rows)))))
 
 
 def _in_order(batches: Iterable[pa.RecordBatch], found: Found) -> Iterator[pa.RecordBatch]:

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -203,7 +204,9 @@ def test_a_file_that_does_not_say_its_exchange_asks_for_it(settings, tmp_path):
         (market_files.coinbase, "coinbase_BTC-USD.json", "Coinbase:BTC-USD", 1),
         (market_files.bitstamp, "bitstamp_btcusd.json", "Bitstamp:BTCUSD", 1000),
         (market_files.gemini, "gemini-btcusd.json", "Gemini:BTCUSD", 1),
-        (lambda path, trades: market_files.kraken_answer(path, trades, "XXBTZUSD"), "k.json", "Kraken:XBTUSD", 1),
+        (partial(market_files.kraken_answer, pair="XXBTZUSD"), "k.json", "Kraken:XBTUSD", 1),
+        (market_files.binance_answer, "BTCUSDT.json", "Binance:BTCUSDT", 1),
+        (market_files.binance_aggregated_answer, "BTCUSDT.json", "Binance:BTCUSDT", 1),
     ],
 )
 def test_answers_that_overlap_and_are_newest_first_are_joined(settings, tmp_path, write, name, market, milliseconds):
@@ -214,6 +217,21 @@ def test_answers_that_overlap_and_are_newest_first_are_joined(settings, tmp_path
     assert "and 2 more files" in said[0] and said[-1] == "exit 0"
     assert ("times as text" in said[0]) == (name == "coinbase_BTC-USD.json")
     assert all_rows(settings) == expected(market, milliseconds=milliseconds)
+
+
+def test_what_ccxt_gives_says_its_market_but_not_its_exchange(settings, tmp_path):
+    file = market_files.ccxt(tmp_path / "trades.json", TRADES, "BTC/USD")
+    assert "add --exchange" in imported(settings, file)[0]
+    imported(settings, file, exchange="kraken")
+    assert all_rows(settings) == expected("Kraken:XBTUSD")
+    file = market_files.ccxt(file, TRADES, "BTC/USDT:USDT")
+    assert "is a contract" in imported(settings, file, exchange="binance")[0]
+
+
+def test_an_answer_with_a_row_of_another_kind_is_told(settings, tmp_path):
+    file = market_files.gemini(tmp_path / "btcusd.json", TRADES)
+    file.write_text(json.dumps([*json.loads(file.read_text()), {"a": 1}, 7]))
+    assert "has a row that is not like the first" in imported(settings, file)[0]
 
 
 def test_trades_that_gemini_took_back_are_left_out(settings, tmp_path):
