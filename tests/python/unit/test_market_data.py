@@ -75,6 +75,14 @@ def test_binance_trades_however_they_are_packed(settings, tmp_path, ending, head
     assert all_rows(settings) == expected("Binance:BTCUSDT")
 
 
+def test_the_market_is_also_in_the_name_of_the_zip(settings, tmp_path):
+    text = market_files.binance(tmp_path / "trades.csv", TRADES).read_text()
+    with zipfile.ZipFile(tmp_path / "ETHBTC-trades-2024-03.zip", "w") as archive:
+        archive.writestr("trades.csv", text)
+    imported(settings, tmp_path / "ETHBTC-trades-2024-03.zip")
+    assert all_rows(settings) == expected("Binance:ETHBTC")
+
+
 def test_microseconds_are_told_by_their_size(settings, tmp_path):
     trades = [trade | {"time": trade["time"] + timedelta(microseconds=7)} for trade in TRADES]
     imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2025-01.zip", trades, unit=1))
