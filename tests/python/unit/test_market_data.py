@@ -292,6 +292,23 @@ def test_a_file_that_is_newest_first_is_turned_round(settings, tmp_path):
     assert [row["trade_type"] for row in all_rows(settings)] == ["BUY", "SELL", "SELL", "BUY"]
 
 
+def test_an_archive_that_is_out_of_order_is_sorted_by_time_and_id(settings, tmp_path, monkeypatch):
+    # As some months of Binance's archive were: two parts of the month, row by row.
+    monkeypatch.setattr("ingestion.market_data.sorting.HELD_ROWS", 7)
+    monkeypatch.setattr("ingestion.market_data.formats.text.BLOCK_BYTES", 1_000)
+    trades = [TRADES[place % 4] | {"id": place, "time": START + timedelta(hours=place)} for place in range(100)]
+    mixed = [trade for pair in zip(trades[:50], trades[50:], strict=True) for trade in pair]
+    imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", mixed))
+    files = landed(settings)
+    assert len(files) == 6 and [row["timestamp"] for rows in files.values() for row in rows] == [
+        trade["time"] for trade in trades
+    ]
+    root = Path(settings.landing_zone)
+    before = {file: file.read_bytes() for file in root.rglob("*.parquet")}
+    said = imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", trades))
+    assert "6 days there already" in " ".join(said) and {file: file.read_bytes() for file in before} == before
+
+
 REFUSED = {
     "cryptodatadownload.csv": (
         "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,Volume BTC,Volume USD\n"
