@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,14 +82,17 @@ def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]
     )
 
 
-def add_symbol(settings: Settings, symbol: str, name: str, category: str) -> bool:
-    """Add a symbol that counts; return False if it is there already, in whatever spelling."""
+def add_symbols(settings: Settings, names: Mapping[str, str], category: str) -> list[str]:
+    """Add symbols that count, given with their names; return those that were not there in whatever spelling."""
+    added = []
     with _reference(settings) as connection:
-        added = connection.execute(
-            "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
-            (symbol.strip(), name, category),
-        )
-    return added.rowcount == 1
+        for symbol, name in names.items():
+            inserted = connection.execute(
+                "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
+                (symbol.strip(), name, category),
+            )
+            added += [symbol] * inserted.rowcount
+    return added
 
 
 def add_exchange(settings: Settings, exchange: str, name: str, country: str, website: str) -> bool:

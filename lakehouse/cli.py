@@ -152,18 +152,22 @@ def symbols() -> None:
 
 
 @symbols.command("add")
-@click.argument("symbol")
-@click.option("--name", help="Name of the asset.  [default: the symbol]")
+@click.argument("names", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option("--name", help="Name of the asset, for one symbol.  [default: the symbol]")
 @click.option("--category", default="other", show_default=True, help="Kind of the asset, such as scaling.")
-def symbols_add(symbol: str, name: str | None, category: str) -> None:
-    """Add a symbol: the next run takes in its trades, those that it rejected before too.
+def symbols_add(names: tuple[str, ...], name: str | None, category: str) -> None:
+    """Add symbols: the next run takes in their trades, those that were rejected before too.
 
     Example: crypto symbols add BTC/EUR --name "Bitcoin in euros"
     """
     from ingestion import reference
 
-    added = reference.add_symbol(load(), symbol, name or symbol, category)
-    click.echo(f"{symbol} is added; the next `crypto run` takes in its trades." if added else f"{symbol} is there.")
+    if name and len(names) > 1:
+        raise CryptoError("--name is the name of one symbol; add the symbols one by one, or without it.")
+    added = reference.add_symbols(load(), {symbol: name or symbol for symbol in names}, category)
+    for symbol in names:
+        end = "is added; the next `crypto run` takes in its trades." if symbol in added else "is there."
+        click.echo(f"{symbol} {end}")
 
 
 @main.group()

@@ -46,5 +46,5 @@ def advice(settings: Settings, files: Iterable[DayFile]) -> Iterator[str]:
             company, country, website = KNOWN.get(name, (name, "", ""))
             details = f" --country {shlex.quote(country)} --website {shlex.quote(website)}" if country else ""
             yield f"  crypto exchanges add {name} --name {shlex.quote(company)}{details}"
-        for symbol in lacking.symbols:
-            yield f"  crypto symbols add {symbol}"
+        if lacking.symbols:
+            yield f"  crypto symbols add {' '.join(lacking.symbols)}"

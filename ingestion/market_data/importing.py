@@ -15,7 +15,6 @@ from ingestion.market_data.writer import DayFile
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 
-SHOWN_ROWS = 5
 # Of more markets, as in Kraken's whole archive, only the names are shown.
 SHOWN_MARKETS = 10
 SHOWN = ("trade_id", "symbol", "price", "volume", "trade_type", "timestamp")
@@ -71,7 +70,7 @@ class Import:
                 self.refused.append(str(error))
 
     def describe(self) -> Iterator[str]:
-        """Yield, for each market, what its files were taken for and its first five trades as they are written."""
+        """Yield, for each market, what its files were taken for and its first trades as they are written."""
         for number, ((market, kind), found) in enumerate(self.groups.items()):
             first = found[0].found
             others = sum(source.files for source in found) - 1
@@ -100,7 +99,7 @@ class Import:
         return sides.TickRule() if self.options.side == "tick-rule" else None
 
     def _rows(self, market: Market, source: Source) -> Iterator[str]:
-        batch = sources.with_sides(source.sample.slice(0, SHOWN_ROWS), self._rule(), source.found.member.where)
+        batch = sources.with_sides(source.sample, self._rule(), source.found.member.where)
         rows = writer.raw_trades(market, TradeIds(market), batch).select(list(SHOWN)).to_pylist()
         cells = [SHOWN, *(tuple(_cell(row[name]) for name in SHOWN) for row in rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(SHOWN))]

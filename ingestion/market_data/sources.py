@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingestion.market_data import sides
+from ingestion.market_data import sides, sorting
 from ingestion.market_data.exchanges import exchange
 from ingestion.market_data.formats import Found, Options, tardis
 from ingestion.market_data.markets import Market, market
@@ -20,13 +19,12 @@ from ingestion.market_data.trade_ids import TradeIds
 from ingestion.market_data.writer import COLUMNS, raw_trades
 from lakehouse.errors import CryptoError
 
-# A file that is newest first is sorted in memory, up to so many rows.
-SORT_ROWS = 5_000_000
+SAMPLE_ROWS = 5
 
 
 @dataclass(frozen=True)
 class Source:
-    """The trades of one market in one file, or in pages that belong together; ``sample`` is its first batch."""
+    """The trades of one market in one file, or in pages that belong together; ``sample`` are its first trades."""
 
     found: Found
     market: Market
@@ -139,7 +137,7 @@ def _distinct(found: Found, columns: list[str]) -> list[tuple]:
 
 def _read(found: Found, columns: Sequence[str] = (), values: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
     """Yield the trades of a file, or those with some exchange and market, in order of time."""
-    return _in_order(_only(found.batches(), columns, values) if columns else found.batches(), found)
+    return sorting.in_order(_only(found.batches(), columns, values) if columns else found.batches())
 
 
 def _only(batches: Iterable[pa.RecordBatch], columns: Sequence[str], values: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -152,41 +150,14 @@ def _source(
     found: Found, place: Market, read: Callable[[], Iterator[pa.RecordBatch]], options: Options
 ) -> Source | None:
     """Return a market's trades in a file; None if there are none. Raise CryptoError if the first can't be taken."""
-    sample = next((batch for batch in read() if batch.num_rows), None)
-    if sample is None:
+    first = next((batch for batch in read() if batch.num_rows), None)
+    if first is None:
         return None
     if options.side != "tick-rule":
-        sides.require(sample.column("trade_type"), found.member.where)
-    raw_trades(place, TradeIds(place), sample)
-    return Source(found, place, read, sample)
-
-
-def _in_order(batches: Iterable[pa.RecordBatch], found: Found) -> Iterator[pa.RecordBatch]:
-    """Yield batches in order of time, if the file is newest first; a file in its exchange's order stays as it is."""
-    rest = iter(batches)
-    first = next((batch for batch in rest if batch.num_rows), None)
-    if first is None:
-        return
-    moments = first.column("timestamp")
-    if moments[0].as_py() <= moments[-1].as_py():
-        yield first
-        yield from rest
-        return
-    held = [first]
-    for batch in rest:
-        held.append(batch)
-        if sum(one.num_rows for one in held) > SORT_ROWS:
-            raise CryptoError(
-                f"{found.member.where} is not in order of time and too large to be sorted here; sort it by time first."
-            )
-    table = pa.Table.from_batches(held)
-    # Newest first: turned round, trades of one instant are in the order in which they happened.
-    turned = table.take(pa.array(np.arange(table.num_rows)[::-1]))
-    place = pa.array(np.arange(turned.num_rows))
-    order = pc.sort_indices(
-        turned.append_column("place", place), sort_keys=[("timestamp", "ascending"), ("place", "ascending")]
-    )
-    yield from turned.take(order).combine_chunks().to_batches()
+        sides.require(first.column("trade_type"), found.member.where)
+    raw_trades(place, TradeIds(place), first)
+    # A slice would keep the whole batch in memory, and there can be thousands of files.
+    return Source(found, place, read, first.take(pa.array(range(min(SAMPLE_ROWS, first.num_rows)))))
 
 
 def _merged(pages: list[Found]) -> Iterator[pa.RecordBatch]:

@@ -22,6 +22,7 @@ from ingestion import landing_zone, staging
 from ingestion.landing_zone import LandingZone
 from ingestion.market_data import limits
 from ingestion.market_data.markets import Market
+from ingestion.market_data.sorting import DAY, STEP_BACK
 from ingestion.market_data.trade_ids import TradeIds
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
@@ -48,10 +49,6 @@ SCHEMA = pa.schema(
 REPEATED = ["symbol", "trade_type", "exchange"]
 KIND = b"crypto_kind"
 GROUP_ROWS = 500_000
-# Microseconds.
-DAY = 86_400_000_000
-# An exchange's order is by id; its times may step back a little, also over midnight.
-STEP_BACK = 3_600_000_000
 
 Span = tuple[datetime, datetime] | None
 

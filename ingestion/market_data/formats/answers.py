@@ -16,7 +16,7 @@ from ingestion.market_data.formats.found import Fields, Found, NotTrades
 from ingestion.market_data.markets import market, quotes
 from ingestion.market_data.members import Member, reading
 from ingestion.market_data.writer import AGGREGATED, TRADES
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, first_line
 
 Row = dict[str, Any]
 FIELDS = Fields("price", "volume", "timestamp", "id", "side")
@@ -72,7 +72,13 @@ def find(member: Member) -> Found | None:
     """Return what a JSON file is; None if it is no JSON. Raise NotTrades for another answer."""
     if not member.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
         return None
-    content = _content(member)
+    try:
+        return _found_in(member, _content(member))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise CryptoError(f"{member.where} has a row that is not like the first ({first_line(error)}).") from error
+
+
+def _found_in(member: Member, content: Any) -> Found:
     if isinstance(content, dict):
         if result := content.get("result"):
             return _kraken(member, result)

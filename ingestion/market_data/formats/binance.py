@@ -7,6 +7,7 @@ Aggregated trades repeat no first id within a market, but their own ids overlap 
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 import pyarrow as pa
 
@@ -36,7 +37,8 @@ def find(given: Sheet) -> Found | None:
     kind = _kind(given)
     if kind is None:
         return None
-    name = FILE.match(given.member.name)
+    # The zip keeps its name more often than what is in it.
+    name = FILE.match(given.member.name) or FILE.match(PurePath(given.member.where).name)
     what = "Binance's archive of aggregated trades" if kind == AGGREGATED else "Binance's archive of trades"
     fields = FIELDS[kind]
     types = {column: TYPES.get(column, pa.int64()) for column in fields.names}

@@ -113,10 +113,13 @@ def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch
     assert [(why.reason, why.lasting) for why in staged.set_aside.values()] == [("unreadable", False)] * 2
 
 
-def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str):
+def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_path):
     given = {"RAW_BUCKET": "no-such-bucket", "AWS_ENDPOINT_URL": s3_server, "AWS_REGION": "eu-central-1"}
     wrong = settings_module.load({"CRYPTO_HOME": str(cloud.home), "CRYPTO_CONFIG": "", **given})
     with pytest.raises(CryptoError, match="no-such-bucket"):
         landing_zone.of(wrong).files()
     with pytest.raises(CryptoError, match="no-such-bucket"):
         sample.generate(wrong.landing_zone, trades=500)
+    file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", market_files.TRADES)
+    given = importing.Import([file], Options())
+    assert list(given.write(wrong)) == [] and "no-such-bucket" in given.refused[0]

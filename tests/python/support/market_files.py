@@ -172,6 +172,52 @@ def gemini(path: Path, trades: list[dict], **more: object) -> Path:
     return packed(path, json.dumps(rows))
 
 
+def binance_answer(path: Path, trades: list[dict]) -> Path:
+    rows = [
+        {
+            "id": t["id"],
+            "price": t["price"],
+            "qty": t["volume"],
+            "quoteQty": "0",
+            "time": microseconds(t) // 1_000,
+            "isBuyerMaker": t["side"] == "SELL",
+            "isBestMatch": True,
+        }
+        for t in trades
+    ]
+    return packed(path, json.dumps(rows))
+
+
+def binance_aggregated_answer(path: Path, trades: list[dict]) -> Path:
+    rows = [
+        {
+            **{"a": 500 + place, "p": t["price"], "q": t["volume"], "f": t["id"], "l": t["id"] + 2},
+            **{"T": microseconds(t) // 1_000, "m": t["side"] == "SELL", "M": True},
+        }
+        for place, t in enumerate(trades)
+    ]
+    return packed(path, json.dumps(rows))
+
+
+def ccxt(path: Path, trades: list[dict], symbol: str) -> Path:
+    """What CCXT's fetch_trades gives."""
+    rows = [
+        {
+            "id": str(t["id"]),
+            "timestamp": microseconds(t) // 1_000,
+            "datetime": t["time"].isoformat(),
+            "symbol": symbol,
+            "side": t["side"].lower(),
+            "price": float(t["price"]),
+            "amount": float(t["volume"]),
+            "takerOrMaker": None,
+            "info": {},
+        }
+        for t in trades
+    ]
+    return packed(path, json.dumps(rows))
+
+
 def kraken_answer(path: Path, trades: list[dict], pair: str) -> Path:
     rows = [[t["price"], t["volume"], microseconds(t) / 1e6, t["side"][0].lower(), "l", "", t["id"]] for t in trades]
     return packed(path, json.dumps({"error": [], "result": {pair: rows, "last": "0"}}))

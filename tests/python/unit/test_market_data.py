@@ -3,6 +3,7 @@
 import json
 import zipfile
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -72,6 +73,14 @@ def test_binance_trades_however_they_are_packed(settings, tmp_path, ending, head
     assert "Binance's archive of trades, single trades, times in milliseconds; market Binance BTCUSDT" in said[0]
     assert list(landed(settings)) == ["Binance/BTCUSDT/2024-03-01.parquet", "Binance/BTCUSDT/2024-03-02.parquet"]
     assert all_rows(settings) == expected("Binance:BTCUSDT")
+
+
+def test_the_market_is_also_in_the_name_of_the_zip(settings, tmp_path):
+    text = market_files.binance(tmp_path / "trades.csv", TRADES).read_text()
+    with zipfile.ZipFile(tmp_path / "ETHBTC-trades-2024-03.zip", "w") as archive:
+        archive.writestr("trades.csv", text)
+    imported(settings, tmp_path / "ETHBTC-trades-2024-03.zip")
+    assert all_rows(settings) == expected("Binance:ETHBTC")
 
 
 def test_microseconds_are_told_by_their_size(settings, tmp_path):
@@ -203,7 +212,9 @@ def test_a_file_that_does_not_say_its_exchange_asks_for_it(settings, tmp_path):
         (market_files.coinbase, "coinbase_BTC-USD.json", "Coinbase:BTC-USD", 1),
         (market_files.bitstamp, "bitstamp_btcusd.json", "Bitstamp:BTCUSD", 1000),
         (market_files.gemini, "gemini-btcusd.json", "Gemini:BTCUSD", 1),
-        (lambda path, trades: market_files.kraken_answer(path, trades, "XXBTZUSD"), "k.json", "Kraken:XBTUSD", 1),
+        (partial(market_files.kraken_answer, pair="XXBTZUSD"), "k.json", "Kraken:XBTUSD", 1),
+        (market_files.binance_answer, "BTCUSDT.json", "Binance:BTCUSDT", 1),
+        (market_files.binance_aggregated_answer, "BTCUSDT.json", "Binance:BTCUSDT", 1),
     ],
 )
 def test_answers_that_overlap_and_are_newest_first_are_joined(settings, tmp_path, write, name, market, milliseconds):
@@ -214,6 +225,21 @@ def test_answers_that_overlap_and_are_newest_first_are_joined(settings, tmp_path
     assert "and 2 more files" in said[0] and said[-1] == "exit 0"
     assert ("times as text" in said[0]) == (name == "coinbase_BTC-USD.json")
     assert all_rows(settings) == expected(market, milliseconds=milliseconds)
+
+
+def test_what_ccxt_gives_says_its_market_but_not_its_exchange(settings, tmp_path):
+    file = market_files.ccxt(tmp_path / "trades.json", TRADES, "BTC/USD")
+    assert "add --exchange" in imported(settings, file)[0]
+    imported(settings, file, exchange="kraken")
+    assert all_rows(settings) == expected("Kraken:XBTUSD")
+    file = market_files.ccxt(file, TRADES, "BTC/USDT:USDT")
+    assert "is a contract" in imported(settings, file, exchange="binance")[0]
+
+
+def test_an_answer_with_a_row_of_another_kind_is_told(settings, tmp_path):
+    file = market_files.gemini(tmp_path / "btcusd.json", TRADES)
+    file.write_text(json.dumps([*json.loads(file.read_text()), {"a": 1}, 7]))
+    assert "has a row that is not like the first" in imported(settings, file)[0]
 
 
 def test_trades_that_gemini_took_back_are_left_out(settings, tmp_path):
@@ -264,6 +290,23 @@ def test_a_file_that_is_newest_first_is_turned_round(settings, tmp_path):
     imported(settings, file, exchange="Kraken", market="XBTUSD", side="tick-rule")
     assert [row["price"] for row in all_rows(settings)] == [float(trade["price"]) for trade in TRADES]
     assert [row["trade_type"] for row in all_rows(settings)] == ["BUY", "SELL", "SELL", "BUY"]
+
+
+def test_an_archive_that_is_out_of_order_is_sorted_by_time_and_id(settings, tmp_path, monkeypatch):
+    # As some months of Binance's archive were: two parts of the month, row by row.
+    monkeypatch.setattr("ingestion.market_data.sorting.HELD_ROWS", 7)
+    monkeypatch.setattr("ingestion.market_data.formats.text.BLOCK_BYTES", 1_000)
+    trades = [TRADES[place % 4] | {"id": place, "time": START + timedelta(hours=place)} for place in range(100)]
+    mixed = [trade for pair in zip(trades[:50], trades[50:], strict=True) for trade in pair]
+    imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", mixed))
+    files = landed(settings)
+    assert len(files) == 6 and [row["timestamp"] for rows in files.values() for row in rows] == [
+        trade["time"] for trade in trades
+    ]
+    root = Path(settings.landing_zone)
+    before = {file: file.read_bytes() for file in root.rglob("*.parquet")}
+    said = imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", trades))
+    assert "6 days there already" in " ".join(said) and {file: file.read_bytes() for file in before} == before
 
 
 REFUSED = {
