@@ -38,7 +38,7 @@ format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock: .venv/ready ## pin requirements*.in anew, with hashes
-	@for name in "" -spark -java -uv -dev -infra; do \
+	@for name in "" -spark -java -ccxt -uv -dev -infra; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 			requirements$$name.in --output-file requirements$$name.txt || exit 1; \
 	done

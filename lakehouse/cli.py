@@ -11,11 +11,14 @@ import click
 from lakehouse.errors import CryptoError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lakehouse.settings import Settings
 
 
 # The engine of each dbt target on this machine.
 ENGINES = {"local": "sail", "spark": "spark"}
+DATE = click.DateTime(["%Y-%m-%d"])
 
 
 class Commands(click.Group):
@@ -189,6 +192,63 @@ def exchanges_add(exchange: str, name: str | None, country: str, website: str) -
 
     added = reference.add_exchange(load(), exchange, name or exchange, country, website)
     click.echo(f"{exchange} is added; the next `crypto run` takes in its trades." if added else f"{exchange} is there.")
+
+
+@main.command()
+@click.argument("exchange")
+@click.argument("markets", nargs=-1, required=True, metavar="MARKET...")
+@click.option("--since", type=DATE, metavar="DATE", help="The first day, UTC, as 2024-08-31.  [default: yesterday]")
+@click.option("--until", type=DATE, metavar="DATE", help="The last day, included.  [default: yesterday]")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["archive", "api", "tardis"]),
+    help="Where from.  [default: Binance's archive, else the exchange's API]",
+)
+@click.option("--today", is_flag=True, help="Also what there is of today, which is not over.")
+@click.option("--side", type=click.Choice(["tick-rule"]), help="Estimate missing sides from the price before.")
+@click.option("--per", default=1, show_default=True, help="Count so many units of the base as one: 1000PEPE.")
+@click.option("--without-ids", is_flag=True, help="Number trades by second and place, where an exchange's ids repeat.")
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--again", is_flag=True, help="Also days that were fetched before.")
+@click.option("--dry-run", is_flag=True, help="Only say about how much it is.")
+def fetch(
+    exchange: str,
+    markets: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    source: str | None,
+    today: bool,
+    side: str | None,
+    per: int,
+    without_ids: bool,
+    replace: bool,
+    again: bool,
+    dry_run: bool,
+) -> None:
+    """Fetch trades of whole UTC days from an exchange into the landing zone.
+
+    From Binance's public archive, from Tardis' free first days of months, or from the API of Binance, Kraken, Coinbase,
+    Bitstamp or Gemini. It says first about how much it is, and goes on where it stopped. docs/market_data.md says more.
+
+    Example: crypto fetch binance BTCUSDT ETHUSDT --since 2024-08-01
+    """
+    from ingestion.market_data import fetch as fetching
+    from ingestion.market_data.fetch.source import Wanted
+
+    fetching.run(
+        load(),
+        exchange,
+        markets,
+        since.date() if since else None,
+        until.date() if until else None,
+        Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
+        click.echo,
+        source=source,
+        per=per,
+        again=again,
+        dry_run=dry_run,
+    )
 
 
 @main.command()

@@ -42,6 +42,7 @@ NAMES = (
     "CRYPTO_RUN_BUDGET",
     "CRYPTO_OVER_BUDGET",
     "CRYPTO_WEBHOOK_URL",
+    "CRYPTO_EXCHANGE_MIRROR",
     "RAW_BUCKET",
     "PROCESSED_BUCKET",
     "ANALYTICS_BUCKET",
@@ -99,6 +100,7 @@ class Settings:
     run_budget: float | None
     fail_over_budget: bool
     webhook_url: str | None = field(repr=False)
+    exchange_mirror: str | None
     aws_region: str | None
     aws_endpoint_url: str | None
     values: Mapping[str, str] = field(repr=False)
@@ -225,6 +227,7 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         run_budget=_number("CRYPTO_RUN_BUDGET", budget, 10_000) if (budget := get("CRYPTO_RUN_BUDGET")) else None,
         fail_over_budget=_choice("CRYPTO_OVER_BUDGET", get("CRYPTO_OVER_BUDGET") or "warn", ("warn", "fail")) == "fail",
         webhook_url=_webhook(get("CRYPTO_WEBHOOK_URL")),
+        exchange_mirror=_mirror(get("CRYPTO_EXCHANGE_MIRROR")),
         aws_region=get("AWS_REGION"),
         aws_endpoint_url=get("AWS_ENDPOINT_URL"),
         values=values,
@@ -273,6 +276,12 @@ def _webhook(value: str | None) -> str | None:
     if value and not value.startswith(("https://", "http://")):
         raise CryptoError("CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://.")
     return value
+
+
+def _mirror(value: str | None) -> str | None:
+    if value and not value.startswith(("https://", "http://")):
+        raise CryptoError(f"CRYPTO_EXCHANGE_MIRROR is {value!r}; write a web address that begins with https://.")
+    return value.rstrip("/") if value else None
 
 
 def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None:

@@ -23,7 +23,12 @@ from lakehouse import settings as settings_module
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-pytest_plugins = ["support.bucket_fixtures", "support.database_fixtures", "support.webhook_fixtures"]
+pytest_plugins = [
+    "support.bucket_fixtures",
+    "support.database_fixtures",
+    "support.exchange_fixtures",
+    "support.webhook_fixtures",
+]
 
 
 def _clean_environment() -> None:
