@@ -55,8 +55,11 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
     return differing
 
 
-def withdraw(settings: Settings, file: str, why: str) -> None:
-    """Insert a landed file into ``crypto.withdrawn_files``; raise CryptoError if no such file has landed."""
+def withdraw(settings: Settings, file: str, why: str) -> bool:
+    """Insert a landed file into ``crypto.withdrawn_files``; return False if it was there, for the same reason.
+
+    Raise CryptoError if no such file has landed, or if it was withdrawn for another reason.
+    """
     from lakehouse import postgres
     from lakehouse.postgres import migrate
     from lakehouse.storage import lake
@@ -66,10 +69,18 @@ def withdraw(settings: Settings, file: str, why: str) -> None:
         raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
     with postgres.connect(settings) as connection:
         migrate.migrate(connection)
-        connection.execute(
+        inserted = connection.execute(
             "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
             (file, why),
+        ).rowcount
+        query = "select reason from crypto.withdrawn_files where source_file = %s"
+        (reason,) = connection.execute(query, (file,)).fetchone() or (why,)
+    if reason != why:
+        raise CryptoError(
+            f"{file} was withdrawn before, because {reason!r}; to give another reason, update its row of "
+            "crypto.withdrawn_files in Postgres."
         )
+    return inserted > 0
 
 
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:
