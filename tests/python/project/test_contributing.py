@@ -17,7 +17,7 @@ PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 PATHS = dict(re.findall(r"^## \d (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 # The cases that break a copy of the copy on purpose would take minutes, and say nothing of the path.
 NOT_A_COPYS_COPY = "not broken_copy"
-COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL = PATHS
+COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL, TEST = PATHS
 
 
 def steps(path: str) -> list[tuple[str, str, str]]:
@@ -112,7 +112,7 @@ def test_a_new_interval_is_built_as_the_page_says(copy, spark, first_run, engine
 
 @pytest.mark.long
 def test_every_path_is_built_as_the_page_says(copy, tmp_path):
-    """All six, one after the other, in one copy and one small home."""
+    """All seven, one after the other, in one copy and one small home."""
     home = tmp_path / "home"
     run = runner(home)
     settings = settings_module.load(no_settings() | {"CRYPTO_HOME": str(home)}, PROJECT)
@@ -146,5 +146,6 @@ def test_every_path_is_built_as_the_page_says(copy, tmp_path):
         assert rows("select count(*), max(symbol_name) from crypto.daily_metrics where symbol = 'DOGE'") == [
             (60, "Dogecoin")
         ]
+        assert "PASS daily_metrics_rows_keep_their_rules" in apply(TEST, copy, run)
     finally:
         run(copy, ".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop")
