@@ -4,12 +4,14 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 LOCKS := requirements.txt requirements-uv.txt pyproject.toml
 
-.PHONY: help setup run test test-all check-infra lint format lock clean
+.PHONY: help setup setup-dev run test test-all check-infra lint format lock clean
 
 help:            ## show this list
 	@sed -n 's/^\([a-z-]*:\).*## /\1	/p' Makefile
 
 setup: .venv/ready ## create the environment: packages, the commands crypto and dbt, profiles.yml
+
+setup-dev: .venv/ready-dev ## also what tests and lint need, with DuckDB, Polars and pre-commit
 
 run: setup       ## land the trades (sample ones if there are none), build, test, publish to Postgres
 	@$(BIN)/crypto generate --if-empty

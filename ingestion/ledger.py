@@ -12,14 +12,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestion import landing_zone, normalise, staging
 from ingestion.bronze import create_tables, frame
-from ingestion.landing_zone import RawFile
+from ingestion.landing_zone import Listing, RawFile
 from ingestion.normalise import Batch, SetAside
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
@@ -41,7 +41,7 @@ class Landed:
 
     ``batch_id`` is None if no file landed. ``files`` maps each file that landed to its number of rows, ``set_aside``
     each file set aside by this run to the cause. ``waiting`` files were set aside by an earlier run and have not
-    changed since; ``changed`` files have changed since they landed.
+    changed since; ``changed`` files have changed since they landed. ``listing`` is what the landing zone held.
     """
 
     batch_id: int | None
@@ -49,7 +49,12 @@ class Landed:
     set_aside: Mapping[str, SetAside]
     waiting: tuple[str, ...]
     changed: tuple[str, ...]
-    is_empty_zone: bool = False
+    listing: Listing = field(default_factory=Listing, compare=False)
+
+    @property
+    def is_empty_zone(self) -> bool:
+        """Whether the landing zone holds no raw file."""
+        return not self.listing.files
 
     @property
     def rows(self) -> int:
@@ -85,9 +90,9 @@ def ingest(
     from pyspark.errors import PySparkException
 
     zone = zone or landing_zone.of(settings)
-    listed = {file.path: file for file in zone.files()}
+    listing = zone.list()
     try:
-        return _ingest(spark, settings, zone, listed, schema=schema, on_file=on_file, engine_path=engine_path)
+        return _ingest(spark, settings, zone, listing, schema=schema, on_file=on_file, engine_path=engine_path)
     except PySparkException as error:
         why = s3.explain(settings, str(error))
         raise CryptoError(
@@ -107,6 +112,10 @@ def describe(landed: Landed) -> Iterator[str]:
         yield f"Set aside {path}: {why.reason} ({why.detail})."
     if landed.waiting:
         yield f"{len(landed.waiting):,} files stay set aside as they were; see bronze.rejected_files."
+    for path, cause in landed.listing.skipped.items():
+        yield f"Left out {path}: {cause}."
+    for ending, count in landed.listing.others.items():
+        yield f"{count:,} files ending in {ending or 'nothing'} are left as they are; only *.parquet files land."
     for path in landed.changed:
         yield f"{path} has changed since it landed; withdraw it and land it under another name."
 
@@ -115,12 +124,13 @@ def _ingest(
     spark: SparkSession,
     settings: Settings,
     zone: landing_zone.LandingZone,
-    listed: Mapping[str, RawFile],
+    listing: Listing,
     *,
     schema: str,
     on_file: Callable[[str, int], None] | None = None,
     engine_path: Callable[[Path], str] = str,
 ) -> Landed:
+    listed = {file.path: file for file in listing.files}
     state = _state(spark, schema, listed)
     waiting = tuple(path for path, file in listed.items() if _is_unchanged(file, state.rejected.get(path)))
     changed = tuple(p for p, file in listed.items() if p in state.landed and not _is_unchanged(file, state.landed[p]))
@@ -130,7 +140,7 @@ def _ingest(
     for _ in range(ROUNDS):
         done = {*state.landed, *waiting}
         pending = [file for path, file in listed.items() if path not in done]
-        batch = Batch(zone, state.last_batch + 1, datetime.now(UTC))
+        batch = Batch(zone, state.last_batch + 1, datetime.now(UTC), settings.batch_memory)
         with staging.folder(settings) as folder:
             staged = normalise.normalise(batch, pending, folder, on_file)
             if any(staged.rows.values()):
@@ -144,7 +154,7 @@ def _ingest(
             break
         # Another client's append used this batch number first: read again which files are left.
         state = _state(spark, schema, listed)
-    return Landed(batch_id, files, set_aside, waiting, changed, is_empty_zone=not listed)
+    return Landed(batch_id, files, set_aside, waiting, changed, listing)
 
 
 def _is_unchanged(file: RawFile, known: Row | None) -> bool:

@@ -70,16 +70,15 @@ class Lacking:
 def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]) -> Lacking:
     """Return what the reference data lacks of these names, compared as screening does: without regard to case."""
     with _reference(settings) as connection:
-        known = {
-            table: {name for (name,) in connection.execute(f"select upper({column}) from crypto.{table}")}
-            for table, column in (("symbols", "symbol"), ("exchanges", "exchange"))
-        }
+        found = {}
+        for table, column, names in (("symbols", "symbol", symbols), ("exchanges", "exchange", exchanges)):
+            query = f"""
+                select name from unnest(%s::text[]) as wanted (name)
+                where crypto.name_key(name) not in (select crypto.name_key({column}) from crypto.{table})
+            """
+            found[table] = sorted(name for (name,) in connection.execute(query, [list(names)]))
         withdrawn = {file for (file,) in connection.execute("select source_file from crypto.withdrawn_files")}
-    return Lacking(
-        sorted(name for name in symbols if name.upper() not in known["symbols"]),
-        sorted(name for name in exchanges if name.upper() not in known["exchanges"]),
-        withdrawn,
-    )
+    return Lacking(found["symbols"], found["exchanges"], withdrawn)
 
 
 def add_symbols(settings: Settings, names: Mapping[str, str], category: str) -> list[str]:
@@ -122,10 +121,11 @@ def _reference(settings: Settings) -> Iterator[Connection[Any]]:
             raise CryptoError(f"The reference data refuses that ({first_line(error)}); correct it.") from error
 
 
-def withdraw(settings: Settings, files: Iterable[str], why: str) -> None:
-    """Insert files into ``crypto.withdrawn_files``.
+def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
+    """Insert files into ``crypto.withdrawn_files``; return those that were not there yet.
 
-    Raise CryptoError, and insert none, if one of them has not landed and does not wait in the landing zone either.
+    Raise CryptoError, and insert none, if one of them has not landed and does not wait in the landing zone either, or
+    was withdrawn for another reason.
     """
     from ingestion import landing_zone
     from lakehouse.storage import lake
@@ -134,14 +134,25 @@ def withdraw(settings: Settings, files: Iterable[str], why: str) -> None:
     landed = lake.read(settings, "bronze.landed_files", ["source_file"])
     known = set(landed["source_file"].to_pylist()) if landed else set()
     if unknown := set(named) - known:
-        unknown -= {file.path for file in landing_zone.of(settings).files()}
+        unknown -= {file.path for file in landing_zone.of(settings).list().files}
     if unknown:
         raise CryptoError(f"{min(unknown)} has not landed; name a file as bronze.landed_files does, below trades/.")
-    with _reference(settings) as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
-            [(file, why) for file in named],
-        )
+    with _reference(settings) as connection:
+        query = "select source_file, reason from crypto.withdrawn_files where source_file = any(%s)"
+        before = dict(connection.execute(query, [named]).fetchall())
+        for file, reason in before.items():
+            if reason != why:
+                raise CryptoError(
+                    f"{file} was withdrawn before, because {reason!r}; to give another reason, update its row of "
+                    "crypto.withdrawn_files in Postgres."
+                )
+        added = [file for file in dict.fromkeys(named) if file not in before]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s)",
+                [(file, why) for file in added],
+            )
+    return added
 
 
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:

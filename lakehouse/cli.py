@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.errors import CryptoError
+from lakehouse import ending
+from lakehouse.errors import CryptoError, masked
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,16 +23,27 @@ DATE = click.DateTime(["%Y-%m-%d"])
 
 
 class Commands(click.Group):
-    """A group whose commands report a CryptoError as one sentence, and as a traceback only with ``--debug``."""
+    """A group whose commands report every error as one sentence, and as a traceback only with ``--debug``."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Run the command; print a CryptoError and exit with code 1."""
+        """Run the command; print what went wrong and exit with code 1, or with 130 after Ctrl-C."""
         try:
             return super().invoke(context)
-        except CryptoError as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            sys.exit(ending.INTERRUPTED)
+        except BaseException as error:
             if context.params.get("debug"):
                 raise
-            raise click.ClickException(str(error)) from error
+            sentence = masked(str(error)) if isinstance(error, CryptoError) else ending.unexpected(error)
+            raise click.ClickException(sentence) from error
+
+
+def program() -> None:
+    """Run the command line as a process of its own."""
+    ending.run(main)
 
 
 def load() -> Settings:
@@ -96,7 +108,7 @@ def generate(
 
     settings = load()
     destination = destination or settings.landing_zone
-    if if_empty and landing_zone.of(settings).files():
+    if if_empty and landing_zone.of(settings).list().files:
         return
     names = [name.strip() for name in symbols.split(",")]
     paths = sample.generate(destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed)
@@ -316,9 +328,12 @@ def withdraw(files: tuple[str, ...], why: str) -> None:
     """
     from ingestion import reference
 
-    reference.withdraw(load(), files, why)
+    added = reference.withdraw(load(), files, why)
     for file in files:
-        click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
+        if file in added:
+            click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
+        else:
+            click.echo(f"{file} was withdrawn before, for the same reason.")
 
 
 @main.command()

@@ -7,10 +7,15 @@ an adapter, so nothing later could give target ``postgres`` the embedded server'
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from typing import Any
 
+from lakehouse import ending
+from lakehouse.errors import CryptoError, masked
+
+LOCAL = ("local", "spark")
 WRITING = {"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"}
 
 
@@ -19,7 +24,6 @@ def main() -> None:
 
     A command that writes into the local lake waits for others that do.
     """
-    from lakehouse.errors import CryptoError
     from lakehouse.run.dbt_runner import prepare_environment
     from lakehouse.run.lock import exclusive
 
@@ -27,12 +31,12 @@ def main() -> None:
     with ExitStack() as held:
         try:
             settings = prepare_environment(arguments)
+            if _chosen(arguments) in LOCAL:
+                signal.signal(signal.SIGINT, _stop)
             if writes(arguments):
                 held.enter_context(exclusive(settings))
         except CryptoError as error:
-            sys.exit(str(error))
-        except KeyboardInterrupt:
-            sys.exit(130)
+            sys.exit(masked(str(error)))
         run()
 
 
@@ -47,6 +51,19 @@ def run() -> None:
         if end.code and explainer.sentence:
             print(explainer.sentence, file=sys.stderr)
         raise
+
+
+def _chosen(arguments: list[str]) -> str:
+    """Return the target of a dbt command line."""
+    from lakehouse.run.dbt_runner import named_target
+
+    return named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
+
+
+def _stop(*_: object) -> None:
+    """End the process at once, where dbt would show a trace; the next command stops what still runs in the engine."""
+    print("Stopped.", file=sys.stderr)
+    ending.leave(ending.INTERRUPTED)
 
 
 class ErrorExplainer:
@@ -65,11 +82,8 @@ class ErrorExplainer:
 
 def writes(arguments: list[str]) -> bool:
     """Return whether a dbt command line writes into the local lake."""
-    from lakehouse.run.dbt_runner import named_target
-
-    chosen = named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
-    return chosen in ("local", "spark") and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+    return _chosen(arguments) in LOCAL and "--help" not in arguments and not WRITING.isdisjoint(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -7,13 +7,15 @@ value from the files, so a test can shut out the user's settings.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, hide
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # Names of the two local engines.
@@ -37,6 +39,7 @@ NAMES = (
     "CRYPTO_CONFIG",
     "CRYPTO_ENGINE_MEMORY",
     "CRYPTO_ENGINE_IDLE_MINUTES",
+    "CRYPTO_BATCH_MEMORY",
     "CRYPTO_MAX_SHRINK",
     "CRYPTO_HOUR_PRICE",
     "CRYPTO_RUN_BUDGET",
@@ -63,6 +66,20 @@ NAMES = (
     "AWS_REGION",
     "AWS_ENDPOINT_URL",
 )
+# Settings of which a pasted form is put right.
+CORRECTED = ("DATABRICKS_HOST", "DATABRICKS_WORKSPACE_URL", "DATABRICKS_HTTP_PATH")
+# Settings whose values are never shown.
+SECRETS = ("DB_PASSWORD", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET", "CRYPTO_WEBHOOK_URL")
+# An address with a user or a password in it, or a connection string that has one.
+CREDENTIALS = re.compile(
+    r"://\S*@|^\s*[^\s/:@]+:\S*@|\b(password|passwd|pwd|token|secret|accesskey)\s*=", re.IGNORECASE
+)
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9.])?|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%\w+)?\]?")
+# Less than this is not enough to build the smallest lake.
+LEAST_MEMORY = "500m"
+# Programs that honour a proxy look here for what is reached directly; gRPC has names of its own.
+NO_PROXY = ("no_proxy", "NO_PROXY")
+NO_GRPC_PROXY = ("no_grpc_proxy", "NO_GRPC_PROXY")
 
 
 @dataclass(frozen=True)
@@ -95,6 +112,7 @@ class Settings:
     engine: str
     engine_memory: str
     engine_idle_minutes: float
+    batch_memory: int
     max_shrink: float
     hour_price: float
     run_budget: float | None
@@ -113,6 +131,11 @@ class Settings:
         return str(self.home / "landing" / "trades")
 
     @property
+    def no_trades(self) -> str:
+        """What to do where all is set up and no trade is there."""
+        return f"put *.parquet files into {self.landing_zone}, or run `crypto generate`, then `crypto run`."
+
+    @property
     def target(self) -> str:
         """The dbt target that uses the engine."""
         return "local" if self.engine == SAIL else "spark"
@@ -120,7 +143,7 @@ class Settings:
     @property
     def engine_memory_bytes(self) -> int:
         """The engine's memory in bytes."""
-        return int(self.engine_memory[:-1]) * {"m": 2**20, "g": 2**30}[self.engine_memory[-1]]
+        return _bytes(self.engine_memory)
 
     @property
     def warehouse(self) -> Path:
@@ -151,10 +174,20 @@ class Settings:
             ) from error
 
     def export(self) -> None:
-        """Copy the values read from files into the environment, for dbt, boto3 and child processes."""
+        """Copy the values read from files into the environment, for dbt, boto3 and child processes.
+
+        What runs on this machine is never asked for through a proxy, whatever the shell says of the network.
+        """
         for name, value in self.values.items():
             os.environ.setdefault(name, value)
         os.environ["CRYPTO_HOME"] = str(self.home)
+        for name in CORRECTED:
+            if self.values.get(name):
+                os.environ[name] = self.values[name]
+        for name in (*NO_PROXY, *(name for name in NO_GRPC_PROXY if name in os.environ)):
+            direct = [host for host in os.environ.get(name, "").split(",") if host.strip()]
+            if "*" not in direct:
+                os.environ[name] = ",".join(dict.fromkeys([*direct, *LOCAL_HOSTS]))
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -177,7 +210,8 @@ def read_file(path: Path) -> dict[str, str]:
     from dotenv import dotenv_values
 
     try:
-        text = path.read_text(encoding="utf-8")
+        # Windows' editors begin a file with a byte order mark, which is no part of the first name.
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CryptoError(f"The settings file {path} can't be read; check its path and permissions.") from error
     from io import StringIO
@@ -201,13 +235,20 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
     if config:
         values |= read_file((project / Path(config).expanduser()).resolve())
     values |= dotenv_settings
+    _refuse_misspelt(values, environ)
     values |= {name: environ[name] for name in {*values, *NAMES} if name in environ}
+    _refuse_credentials(values)
+    for name in CORRECTED:
+        if values.get(name):
+            values[name] = _as_databricks_takes_it(name, values[name].strip())
 
     def get(name: str) -> str | None:
         return values.get(name, "").strip() or None
 
     home = Path(get("CRYPTO_HOME") or ".lakehouse").expanduser()
     home = home if home.is_absolute() else project / home
+    if not str(home).isprintable():
+        raise CryptoError("CRYPTO_HOME has a character that can't be printed or is not UTF-8; name another folder.")
     if home.exists() and not home.is_dir():
         raise CryptoError(f"CRYPTO_HOME is {home}, which is not a folder; name a folder or remove that file.")
     buckets = {name: _bucket(name, get(name)) for name in dict.fromkeys(LAYERS.values())}
@@ -218,9 +259,10 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         raw_bucket=buckets["RAW_BUCKET"],
         processed_bucket=buckets["PROCESSED_BUCKET"],
         analytics_bucket=buckets["ANALYTICS_BUCKET"],
-        postgres=_postgres({name: get(name) for name in NAMES if name.startswith("DB_")}, project),
+        postgres=_postgres({name: get(name) for name in NAMES if name.startswith("DB_")}, project, values),
         engine=SAIL,
-        engine_memory=_memory(get("CRYPTO_ENGINE_MEMORY") or "3g"),
+        engine_memory=_memory("CRYPTO_ENGINE_MEMORY", get("CRYPTO_ENGINE_MEMORY") or "3g", LEAST_MEMORY),
+        batch_memory=_bytes(_memory("CRYPTO_BATCH_MEMORY", get("CRYPTO_BATCH_MEMORY") or "256m", "1m")),
         engine_idle_minutes=_number("CRYPTO_ENGINE_IDLE_MINUTES", get("CRYPTO_ENGINE_IDLE_MINUTES") or "15", 10_000),
         max_shrink=_number("CRYPTO_MAX_SHRINK", get("CRYPTO_MAX_SHRINK") or "0.2", 1),
         hour_price=_number("CRYPTO_HOUR_PRICE", get("CRYPTO_HOUR_PRICE") or HOUR_PRICE, 10_000),
@@ -249,10 +291,51 @@ def _check_buckets(buckets: Mapping[str, str | None]) -> None:
         )
 
 
-def _memory(value: str) -> str:
+def _refuse_misspelt(in_files: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Raise CryptoError for a name that looks like a setting and is none; other programs' names are left alone."""
+    for name in sorted({*in_files, *environ} - {*NAMES}):
+        prefix = name.partition("_")[0] + "_"
+        if prefix not in ("CRYPTO_", "DB_", "DATABRICKS_") or (name not in in_files and prefix != "CRYPTO_"):
+            continue
+        if meant := difflib.get_close_matches(name, NAMES, 1, cutoff=0.85):
+            raise CryptoError(f"{name} is not a setting; write {meant[0]}, or remove it.")
+        if prefix == "CRYPTO_" and name in in_files:
+            raise CryptoError(f"{name} is not a setting; docs/settings.md lists them all.")
+
+
+def _refuse_credentials(values: Mapping[str, str]) -> None:
+    """Raise CryptoError, without the value, if a setting that is shown holds a user or a password."""
+    for name in SECRETS:
+        hide(values.get(name, ""))
+    for name in NAMES:
+        if name not in SECRETS and CREDENTIALS.search(values.get(name, "")):
+            parts = "DB_ENDPOINT, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD" if name.startswith("DB_") else ""
+            fix = f"write its parts into {parts}" if parts else "leave them out"
+            raise CryptoError(f"{name} holds a whole address with credentials, which would be shown; {fix}.")
+
+
+def _as_databricks_takes_it(name: str, value: str) -> str:
+    """Return a workspace's bare host as the browser shows its address, and a path with its first slash."""
+    if name == "DATABRICKS_HTTP_PATH":
+        return "/" + value.lstrip("/")
+    host = re.sub(r"^https?://", "", value).split("/")[0].split("?")[0]
+    if not HOST.fullmatch(host.partition(":")[0]):
+        raise CryptoError(
+            f"{name} is not the host of a workspace; write it as in dbc-a1b2c3d4-e5f6.cloud.databricks.com."
+        )
+    return host
+
+
+def _memory(name: str, value: str, least: str) -> str:
     if not (value[:-1].isdigit() and int(value[:-1]) > 0 and value[-1] in "mgMG"):
-        raise CryptoError(f"CRYPTO_ENGINE_MEMORY is {value!r}; write a size such as 3g or 1500m.")
+        raise CryptoError(f"{name} is {value!r}; write a size such as 3g or 1500m.")
+    if _bytes(value.lower()) < _bytes(least):
+        raise CryptoError(f"{name} is {value!r}, which is too little; write {least} or more.")
     return value.lower()
+
+
+def _bytes(size: str) -> int:
+    return int(size[:-1]) * {"m": 2**20, "g": 2**30}[size[-1]]
 
 
 def _number(name: str, value: str, maximum: float) -> float:
@@ -284,14 +367,27 @@ def _mirror(value: str | None) -> str | None:
     return value.rstrip("/") if value else None
 
 
-def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None:
+def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[str, str]) -> Postgres | None:
     endpoint = given["DB_ENDPOINT"]
     if not endpoint:
+        # An empty DB_ENDPOINT asks for the embedded server; without one, the others would be ignored in silence.
+        if others := [name for name, value in given.items() if value and "DB_ENDPOINT" not in values]:
+            raise CryptoError(
+                f"{others[0]} is set but DB_ENDPOINT is not; set it to your server, "
+                "or leave it empty (DB_ENDPOINT=) for the embedded one."
+            )
         return None
     host, port = endpoint, given["DB_PORT"] or "5432"
     # A cloud console shows an endpoint as host:port; accept it as it was copied.
-    if endpoint.count(":") == 1:
-        host, port = endpoint.split(":")
+    if endpoint.count(":") == 1 or (endpoint.startswith("[") and "]:" in endpoint):
+        host, _, port = endpoint.rpartition(":")
+    # Whatever else was pasted here is not shown: it may hold a password.
+    if not HOST.fullmatch(host) or (host != endpoint and not port.isdigit()):
+        raise CryptoError(
+            "DB_ENDPOINT is not the name of a host; write host or host:port, and the rest of an address into "
+            "DB_NAME, DB_USER and DB_PASSWORD."
+        )
+    host = host.strip("[]")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise CryptoError(f"DB_PORT is {port!r}; write a port number from 1 to 65535.")
     for name in ("DB_NAME", "DB_USER", "DB_PASSWORD"):

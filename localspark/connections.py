@@ -191,4 +191,9 @@ def literal(value: Any) -> str:
 
 def plain(error: Exception, settings: Settings) -> str:
     """Return Spark's message without the query plan and the Java trace that follow it, or what S3 means by it."""
+    if "Resources exhausted" in str(error):
+        return (
+            f"The engine needs more memory than the {settings.engine_memory} of CRYPTO_ENGINE_MEMORY; "
+            "set it higher, as in CRYPTO_ENGINE_MEMORY=6g, and run again."
+        )
     return s3.explain(settings, str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

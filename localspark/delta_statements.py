@@ -15,7 +15,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from deltalake import DeltaTable
 
 from lakehouse.settings import Settings
-from lakehouse.storage import delta_log, lake
+from lakehouse.storage import delta_log, lake, plain_path
 
 NAME = r"`?(?P<schema>\w+)`?\.`?(?P<table>\w+)`?"
 TEXT = r"'(?P<text>(?:[^'\\]|\\.)*)'"
@@ -86,13 +86,23 @@ def _comment_columns(settings: Settings, name: str, found: re.Match[str]) -> pa.
 
 
 def _optimize(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
+    _refuse_misread_home(settings)
     _table(settings, name).optimize.compact()
     return pa.table({})
 
 
 def _vacuum(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
+    _refuse_misread_home(settings)
     _table(settings, name).vacuum(retention_hours=RETENTION_HOURS, dry_run=False)
     return pa.table({})
+
+
+def _refuse_misread_home(settings: Settings) -> None:
+    if plain_path.is_misread(settings.warehouse) and not settings.lake_buckets:
+        raise DbtRuntimeError(
+            f"The path of the data home, {settings.home}, has one of the characters % \\ # ?, and tables can't be "
+            "rewritten there; move the home, or use --target spark."
+        )
 
 
 def _table(settings: Settings, name: str) -> DeltaTable:
@@ -103,7 +113,8 @@ def _table(settings: Settings, name: str) -> DeltaTable:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+    """Return what a literal of macro sql_literal stands for."""
+    return re.sub(r"\\(.)", r"\1", text.replace(r"$\u007b", "${"), flags=re.DOTALL)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 
 from ingestion import landing_zone, staging
-from ingestion.landing_zone import LandingZone
+from ingestion.landing_zone import Destination
 from ingestion.market_data import limits
 from ingestion.market_data.markets import Market
 from ingestion.market_data.sorting import DAY, STEP_BACK
@@ -85,7 +84,7 @@ def write(
     are out of order, if another kind of that day is there, or if the landing zone can't be written; days that were
     yielded before stay.
     """
-    places = _Places(landing_zone.of(settings), market, kind, may_replace)
+    places = _Places(landing_zone.destination(settings), market, kind, may_replace)
     ids = TradeIds(market)
     latest = -1
     with staging.folder(settings) as folder, ExitStack() as stack:
@@ -116,7 +115,7 @@ def write_day(
 ) -> DayFile:
     """Write one whole day, which may have no trades; raise CryptoError for a trade of another day, else as `write`."""
     number = (day - date(1970, 1, 1)).days
-    places = _Places(landing_zone.of(settings), market, kind, may_replace)
+    places = _Places(landing_zone.destination(settings), market, kind, may_replace)
     ids = TradeIds(market)
     with staging.folder(settings) as folder, _Staged.begun(folder, number, kind) as staged:
         for batch in batches:
@@ -132,7 +131,7 @@ def write_day(
 
 def days(settings: Settings, market: Market) -> dict[date, str]:
     """Return the days of a market that are in the landing zone, each with the path of its latest file."""
-    versions = _versions(landing_zone.of(settings), market)
+    versions = _versions(landing_zone.destination(settings), market)
     return {day: f"{market.folder}/{_name(day, max(numbers))}" for day, numbers in sorted(versions.items())}
 
 
@@ -197,7 +196,7 @@ class _Staged:
 class _Places:
     """Where the days of a market go in the landing zone, given what is there."""
 
-    def __init__(self, zone: LandingZone, market: Market, kind: str, may_replace: bool) -> None:
+    def __init__(self, zone: Destination, market: Market, kind: str, may_replace: bool) -> None:
         self.zone, self.market, self.kind, self.may_replace = zone, market, kind, may_replace
         self.versions = _versions(zone, market)
 
@@ -306,18 +305,18 @@ def _name(day: date, number: int) -> str:
     return f"{day}.parquet" if number == 1 else f"{day}.{number}.parquet"
 
 
-def _versions(zone: LandingZone, market: Market) -> dict[date, list[int]]:
+def _versions(zone: Destination, market: Market) -> dict[date, list[int]]:
     """Return the days of a market that are there, each with the numbers of its files; the first file is number 1."""
     try:
-        infos = zone.filesystem.get_file_info(fs.FileSelector(f"{zone.root}/{market.folder}", allow_not_found=True))
+        names = zone.names(market.folder)
     except OSError as error:
         raise CryptoError(
             f"The landing zone {zone.root} can't be listed ({first_line(error)}); check its address and permissions."
         ) from error
     found: dict[date, list[int]] = {}
-    for info in infos:
-        if name := re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.parquet", info.base_name):
-            found.setdefault(date.fromisoformat(name[1]), []).append(int(name[2] or 1))
+    for name in names:
+        if parts := re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:\.(\d+))?\.parquet", name):
+            found.setdefault(date.fromisoformat(parts[1]), []).append(int(parts[2] or 1))
     return found
 
 

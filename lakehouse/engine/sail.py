@@ -5,6 +5,7 @@ Sail (https://github.com/lakehq/sail) is a Spark Connect server in one native pr
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -28,7 +29,7 @@ CLIENT_SETTINGS = {
     "spark.sql.session.localRelationChunkSizeRows": "10000",
     "spark.sql.session.localRelationChunkSizeBytes": "16777216",
     "spark.sql.session.localRelationBatchOfChunksSizeBytes": "1073741824",
-    "spark.sql.session.localRelationCacheThreshold": "1048576",
+    "spark.sql.session.localRelationCacheThreshold": "1073741824",
     "spark.sql.execution.pandas.inferPandasDictAsMap": "false",
 }
 
@@ -62,7 +63,7 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
         # A fair pool would give each of a hundred small sorts a hundredth of the memory.
         "SAIL_RUNTIME__MEMORY_POOL__TYPE": "greedy",
         "SAIL_RUNTIME__MEMORY_POOL__GREEDY__MAX_SIZE": str(int(settings.engine_memory_bytes * POOL_SHARE)),
-        "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": f'["{folder / "tmp"}"]',
+        "SAIL_RUNTIME__TEMPORARY_FILES__PATHS": json.dumps([str(folder / "tmp")]),
         "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(SESSION_SECONDS),
     }
     if settings.lake_buckets:

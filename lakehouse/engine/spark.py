@@ -38,6 +38,9 @@ JAVA_OPTIONS = [
     "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dfile.encoding=UTF-8",
     "-Duser.timezone=UTC",
+    # In a Turkish locale upper('i') would be another letter.
+    "-Duser.language=en",
+    "-Duser.country=US",
 ]
 
 SPARK_CONF = {
@@ -48,6 +51,8 @@ SPARK_CONF = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.sources.default": "delta",
     "spark.sql.session.timeZone": "UTC",
+    # Otherwise ${name} is replaced in the text of a statement, in names of files too.
+    "spark.sql.variable.substitute": "false",
     # Delta 4.4.0 fails on statements with parameters otherwise.
     "spark.sql.legacy.parameterSubstitution.constantsOnly": "true",
     # Small data by default; adaptive execution splits what is large and joins what is small.

@@ -106,7 +106,8 @@ def _landed(settings: Settings) -> list[str]:
     ledger = lake.table(settings, "bronze.landed_files")
     rows = ledger.to_pyarrow_table(columns=["source_file", "row_count"]).to_pylist() if ledger else []
     if not rows or lake.table(settings, "gold.daily_metrics") is None:
-        raise CryptoError("There is nothing to verify yet; run `crypto run` first.")
+        trades = "run `crypto run` first." if ledger is None else settings.no_trades
+        raise CryptoError(f"There is nothing to verify yet; {trades}")
     return [row["source_file"] for row in rows if row["row_count"]]
 
 

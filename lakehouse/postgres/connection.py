@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, masked
 from lakehouse.postgres.embedded import CONNECT_SECONDS, Embedded
 from lakehouse.settings import Settings
 
@@ -24,6 +25,24 @@ DEFAULTS = {
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    # libpq's own files in the user's home (~/.postgresql) would add a certificate or another rule of trust.
+    "sslcert": f"{os.devnull}/none",
+    "sslcrl": f"{os.devnull}/none",
+    "gssencmode": "disable",
+}
+# What the statements rely on, whatever a database, a role or a server has been set to.
+SESSION = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "search_path": "public",
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": "read committed",
 }
 # Words in libpq's message, and the sentence that the user gets instead; the last entry matches every message.
 SENTENCES = (
@@ -143,14 +162,19 @@ def url(settings: Settings) -> str:
 def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psycopg.Connection:
     """Return a connection, after starting the embedded server if it is not running.
 
-    ``options`` are libpq's and override DEFAULTS. Raise CryptoError, without the password, if it fails.
+    ``options`` are libpq's and override DEFAULTS; libpq's own environment and files have no say, and the session is set
+    to SESSION. Raise CryptoError, without the password, if it fails.
     """
+    ignore_libpq_environment()
     deadline = time.monotonic() + RECOVERY_SECONDS
     while True:
         ensure(settings)
-        given = values(settings) | DEFAULTS | options
+        given: dict[str, Any] = DEFAULTS | values(settings) | options
+        if not given["sslrootcert"]:
+            # libpq would look for ~/.postgresql/root.crt, and verify by it even where nobody asked for that.
+            given["sslrootcert"] = f"{os.devnull}/none"
         try:
-            return psycopg.connect(**given, autocommit=autocommit)
+            return _prepared(psycopg.connect(**given, autocommit=True), autocommit)
         except psycopg.Error as error:
             # A killed embedded server is detected only a moment later, and any server reports that it is recovering.
             can_retry = settings.postgres is None or "the database system is" in str(error)
@@ -159,10 +183,28 @@ def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psy
         time.sleep(0.1)
 
 
+def ignore_libpq_environment() -> None:
+    """Remove libpq's variables (PGHOSTADDR, PGOPTIONS, PGSERVICE ...) from the environment: the settings decide."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
+
+
+def _prepared(connection: psycopg.Connection, autocommit: bool) -> psycopg.Connection:
+    """Set a new connection to SESSION, outside of a transaction, whose end would undo it."""
+    try:
+        query = "select " + ", ".join(["set_config(%s, %s, false)"] * len(SESSION))
+        connection.execute(query, [part for pair in SESSION.items() for part in pair])
+        connection.autocommit = autocommit
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection
+
+
 def _explain(error: psycopg.Error, given: dict[str, Any]) -> str:
     """Return a sentence for a failed connection; it quotes libpq's message if SENTENCES has no better one."""
-    text = str(error).replace(given["password"], "***")
-    file = given["sslrootcert"]
+    text = masked(str(error).replace(given["password"], "***"))
+    file = None if given["sslrootcert"] == f"{os.devnull}/none" else given["sslrootcert"]
     facts = given | {
         "where": f"Postgres at {given['host']}:{given['port']}",
         "issuer": "of an unknown CA" if file in (None, "system") else f"of a CA that is not in {file}",

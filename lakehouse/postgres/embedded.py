@@ -165,7 +165,7 @@ class Embedded:
         partial.rename(self.data)
 
     def _create_database(self) -> None:
-        values = self.values() | {"dbname": "postgres"}
+        values = self.values() | {"dbname": "postgres", "gssencmode": "disable"}
         with psycopg.connect(**values, connect_timeout=CONNECT_SECONDS, autocommit=True) as connection:
             if not connection.execute("select 1 from pg_database where datname = 'crypto'").fetchone():
                 connection.execute("create database crypto")

@@ -6,10 +6,12 @@ from importlib import resources
 
 import psycopg
 
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, first_line
 
 LOCK = "crypto lakehouse: migrations"
 LOCK_SECONDS = 60
+# The tables that each version of the schema has had, also before it recorded its migrations.
+OURS = {"symbols", "exchanges", "withdrawn_files"}
 
 
 def files() -> dict[str, str]:
@@ -29,6 +31,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         with connection.transaction():
             if not _missing(connection):
                 return []
+            _refuse_another_programs_schema(connection)
             connection.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
             connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
             # Another process may have applied them while this one waited.
@@ -44,6 +47,34 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         ) from error
     except psycopg.errors.LockNotAvailable as error:
         raise CryptoError("Another program is changing schema crypto; run again when it is done.") from error
+    except psycopg.errors.UniqueViolation as error:
+        raise CryptoError(
+            "Schema crypto can't be set up, a name stands in it in two spellings "
+            f"({error.diag.message_detail}); delete one of them in Postgres."
+        ) from error
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        database = connection.info.dbname
+        raise CryptoError(
+            f"Schema crypto of the database {database!r} can't be set up ({first_line(error)}); "
+            "if it belongs to another program, name another database in DB_NAME."
+        ) from error
+
+
+def _refuse_another_programs_schema(connection: psycopg.Connection) -> None:
+    """Raise CryptoError if schema crypto has tables or functions but no migration of ours has ever made one."""
+    query = """
+        select relname from pg_class where relnamespace = to_regnamespace('crypto') and relkind in ('r', 'v', 'm', 'p')
+        union all
+        select proname from pg_proc where pronamespace = to_regnamespace('crypto')
+    """
+    names = {name for (name,) in connection.execute(query)}
+    if names and not names >= OURS:
+        raise CryptoError(
+            f"The database {connection.info.dbname!r} has a schema crypto that another program made "
+            f"(it holds {sorted(names)[0]!r}); name another database in DB_NAME."
+        )
 
 
 def _missing(connection: psycopg.Connection) -> list[str]:

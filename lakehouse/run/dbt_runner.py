@@ -51,6 +51,7 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
         raise CryptoError(f"dbt could not start: {str(result.exception).strip().splitlines()[-1]}")
     return {
         "ok": result.success,
+        "invocation_id": progress.invocation_id,
         "passed": progress.passed,
         "warned": progress.warned,
         "failed": progress.failed,
@@ -68,6 +69,7 @@ def prepare_environment(arguments: list[str]) -> Settings:
     if "postgres" in (named_target(arguments), os.environ.get("DBT_TARGET")):
         from lakehouse import postgres
 
+        postgres.ignore_libpq_environment()
         postgres.ensure(settings)
         values = postgres.values(settings)
         os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
@@ -93,9 +95,11 @@ class Progress:
         self.warned: list[dict[str, str]] = []
         self.failed: list[dict[str, str]] = []
         self.skipped = 0
+        self.invocation_id = ""
 
     def __call__(self, event: Any) -> None:
         """Handle one event of dbt."""
+        self.invocation_id = event.info.invocation_id
         # An exposure only describes readers; dbt builds nothing for it.
         if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
             return

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lakehouse.errors import CryptoError
+from lakehouse.run.view import FINE
 from lakehouse.settings import Settings
 
 # A run takes about 50 KB here; runs beyond this number are removed, oldest first.
@@ -89,7 +90,7 @@ def of_results(settings: Settings, path: Path) -> Run:
     at = results["metadata"]["generated_at"]
     seconds = float(results["elapsed_time"])
     cost = price(settings, seconds)
-    ok = all(result["status"] in ("success", "pass", "warn", "skipped", "no-op") for result in results["results"])
+    ok = all(result["status"] in (*FINE, "warn") for result in results["results"])
     nodes = _nodes([results], cost)
     return Run(path.name, at[:19].replace("T", " "), ok, seconds, cost, is_over_budget(settings, cost), nodes)
 

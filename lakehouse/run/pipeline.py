@@ -22,6 +22,8 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from ingestion.ledger import Landed
 
+# As macro largest_amount.
+LARGEST_AMOUNT = "9999999999999999999999.9999999999999999"
 Say = Callable[[str], None]
 # The tables and views whose rows the summary counts.
 COUNTED = {
@@ -108,9 +110,10 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
         },
         "rows": count_rows(settings),
         "rejected": count_rejected(settings),
+        "beyond_type": count_beyond_type(settings),
         "build": build,
         "checks": checks,
-        "sync": last_sync(settings),
+        "sync": synced(settings, build["invocation_id"]),
         "seconds": round(time.monotonic() - started, 1),
     }
     cost = history.price(settings, summary["seconds"])
@@ -149,18 +152,27 @@ def count_rejected(settings: Settings) -> dict[str, int]:
     return {row.reason: row.rows for row in spark.sql(query).collect()}
 
 
-def last_sync(settings: Settings) -> list[dict[str, Any]]:
-    """Return the last sync's rows of ``crypto.sync_runs``, one for each published table."""
+def count_beyond_type(settings: Settings) -> int:
+    """Return the number of daily candles whose quote volume stops at the largest value of its type."""
+    spark = engine.session(settings)
+    if not spark.catalog.tableExists("silver.candles_1d"):
+        return 0
+    query = "select count(*) from silver.candles_1d where quote_volume = cast('{}' as decimal(38, 16))"
+    return spark.sql(query.format(LARGEST_AMOUNT)).collect()[0][0]
+
+
+def synced(settings: Settings, invocation_id: str) -> list[dict[str, Any]]:
+    """Return what a dbt invocation has published: its rows of ``crypto.sync_runs``, one for each table."""
     from psycopg.rows import dict_row
 
     query = """
         select table_name, rows_inserted, rows_updated, rows_deleted, rows_total, checksum, seconds
         from crypto.sync_runs
-        where run_id = (select run_id from crypto.sync_runs order by finished_at desc limit 1)
+        where invocation_id = %s
         order by table_name
     """
     with postgres.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query).fetchall()
+        return cursor.execute(query, [invocation_id]).fetchall()
 
 
 def show_landed(landed: Landed, say: Say) -> None:
@@ -198,9 +210,13 @@ def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, con
     table.add_row("tests passed", f"{passed:,}")
     table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
     table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
+    if skipped := build["skipped"] + checks.get("skipped", 0):
+        table.add_row("skipped", f"{skipped:,}")
     for row in summary["sync"]:
         changes = row_changes(row["rows_inserted"], row["rows_updated"], row["rows_deleted"])
         table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({changes})")
+    if not summary["sync"]:
+        table.add_row("published", "nothing")
     table.add_row("seconds", f"{summary['seconds']:.1f}")
     table.add_row("cost", f"${summary['cost']:.4f}")
     console.print()
@@ -209,9 +225,16 @@ def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, con
         rows = "" if node.rows is None else f", {node.rows:,} rows"
         line = f"{node.status} {node.kind} {node.name}{rows} (owner: {node.owner}); look: {node.look}"
         console.print(line, markup=False)
+    if summary["beyond_type"]:
+        console.print(
+            f"[yellow]{summary['beyond_type']:,} daily candles have a quote volume beyond its type; it stands at the "
+            f"largest value there, and vwap within low and high. Prices or volumes of their trades are hardly real.[/]"
+        )
     if summary["over_budget"]:
         console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
-    if summary["ok"]:
+    if summary["ok"] and not summary["rows"].get("bronze.trades"):
+        console.print("[yellow]The tables are there, but no trade has landed; see above what is missing.[/]")
+    elif summary["ok"]:
         console.print("[green]All is well.[/]")
     else:
         console.print("[red]Something failed; see above.[/]")

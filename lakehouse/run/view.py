@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+# How a node ends that needs nobody's attention; dbt calls an exposure's, for which it builds nothing, a no-op.
+FINE = ("success", "pass", "skipped", "no-op")
 # The live view lists this many running nodes.
 SHOWN_RUNNING = 8
 
@@ -26,7 +28,7 @@ class Node:
     @property
     def needs_attention(self) -> bool:
         """Whether the node failed or warned."""
-        return self.status not in ("success", "pass", "skipped", "no-op")
+        return self.status not in FINE
 
 
 @dataclass

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyarrow import fs
 
 from lakehouse.settings import LAYERS, Settings
-from lakehouse.storage import s3
+from lakehouse.storage import plain_path, s3
 
 if TYPE_CHECKING:
     import pyarrow
@@ -98,8 +99,13 @@ def table(settings: Settings, name: str) -> DeltaTable | None:
     from deltalake.exceptions import TableNotFoundError
 
     schema, _, bare = name.partition(".")
+    address = f"{layer(settings, schema).address}/{bare}"
+    if schema not in settings.lake_buckets:
+        if not Path(address, "_delta_log").is_dir():
+            return None
+        address = str(plain_path.plain(Path(address)))
     try:
-        return DeltaTable(f"{layer(settings, schema).address}/{bare}", storage_options=s3.delta_options(settings))
+        return DeltaTable(address, storage_options=s3.delta_options(settings))
     except TableNotFoundError:
         return None
 

@@ -89,7 +89,7 @@ class SyncedTable:
         if gone := [name for name in self.columns if name not in source_columns]:
             raise CryptoError(
                 f"Column {gone[0]!r} of {self.name} is missing in {relation}; "
-                "put it back, or drop it in Postgres by a migration."
+                f"put it back, or drop it there: alter table {self.sql_name} drop column {quoted(gone[0])} cascade."
             )
         for name, spark_type in source_columns.items():
             postgres_type = self._postgres_type(name, spark_type)

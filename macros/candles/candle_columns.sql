@@ -15,7 +15,14 @@
         -- The casts come first, because a difference of wider decimals would lose its last digit.
         cast(cast(volume as decimal(28, 8)) - cast(buy_volume as decimal(28, 8)) as decimal(28, 8)) as sell_volume,
         cast(quote_volume as decimal(38, 16)) as quote_volume,
-        {{ as_double('quote_volume') }} / {{ as_double('volume') }} as vwap,
+        -- A quote volume that stops at the largest value of its type must not take vwap out of the candle.
+        case
+            when quote_volume < {{ largest_amount() }} then {{ as_double('quote_volume') }} / {{ as_double('volume') }}
+            else greatest(
+                {{ as_double('low') }},
+                least({{ as_double('high') }}, {{ as_double('quote_volume') }} / {{ as_double('volume') }})
+            )
+        end as vwap,
         trade_count,
         first_trade_at, last_trade_at,
         newest.revision,

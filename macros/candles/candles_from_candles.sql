@@ -32,7 +32,7 @@
             finer_candles.symbol, finer_candles.window_start,
             min_by(open, finer_start) as open, max(high) as high,
             min(low) as low, max_by(close, finer_start) as close,
-            sum(volume) as volume, sum(buy_volume) as buy_volume, sum(quote_volume) as quote_volume,
+            sum(volume) as volume, sum(buy_volume) as buy_volume, {{ capped_sum('quote_volume') }} as quote_volume,
             sum(trade_count) as trade_count,
             min(first_trade_at) as first_trade_at, max(last_trade_at) as last_trade_at
         from finer_candles

@@ -42,7 +42,7 @@
             min(price) as low, max(price) as high,
             sum(volume) as volume,
             sum(case when trade_type = 'BUY' then volume else 0 end) as buy_volume,
-            sum(quote_volume) as quote_volume,
+            {{ capped_sum('quote_volume') }} as quote_volume,
             count(*) as trade_count,
             min(traded_at) as first_trade_at, max(traded_at) as last_trade_at
         from trades_in_windows

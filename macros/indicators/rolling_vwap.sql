@@ -6,7 +6,13 @@
     Gap: not detected, rows are counted. Single row: null.
 #}
 {% macro rolling_vwap(quote_volume, volume, bars, partition='symbol', bar='bars_seen') -%}
-    {%- set sum_of_quotes = rolling('sum(' ~ quote_volume ~ ')', quote_volume, bars, partition, bar) -%}
+    {%- set window = rolling_window(bars, partition, bar) -%}
     {%- set sum_of_volumes = rolling('sum(' ~ volume ~ ')', volume, bars, partition, bar) -%}
-    ({{ as_double(sum_of_quotes) }} / nullif({{ as_double(sum_of_volumes) }}, 0))
+    (
+        case
+            when count({{ quote_volume }}) {{ window }} = {{ bars }}
+                then cast({{ wide_sum(quote_volume, window) }} as double)
+        end
+        / nullif({{ as_double(sum_of_volumes) }}, 0)
+    )
 {%- endmacro %}

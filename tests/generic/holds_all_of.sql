@@ -9,7 +9,7 @@ with candles as (
     select
         coalesce(sum(trade_count), 0) as trade_count,
         sum(volume) as volume,
-        sum(quote_volume) as quote_volume
+        {{ capped_sum('quote_volume') }} as quote_volume
     from {{ model }}
 
 ),
@@ -19,7 +19,7 @@ finer as (
     select
         coalesce({{ finer_trades }}, 0) as finer_trade_count,
         sum(volume) as finer_volume,
-        sum(quote_volume) as finer_quote_volume
+        {{ capped_sum('quote_volume') }} as finer_quote_volume
     from {{ finer }}
 
 ),

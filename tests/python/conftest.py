@@ -19,6 +19,7 @@ from support.project import PROJECT
 
 from lakehouse import engine
 from lakehouse import settings as settings_module
+from lakehouse.postgres.embedded import Embedded
 
 os.environ["TZ"] = "UTC"
 time.tzset()
@@ -65,6 +66,14 @@ def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module
     """Settings of the data home whose engine all tests share."""
     given = {"CRYPTO_HOME": str(_shared(tmp_path_factory) / "engine home"), "CRYPTO_ENGINE_IDLE_MINUTES": "1"}
     return settings_module.load(no_settings() | given, PROJECT)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the Postgres servers of this run's data homes, which, unlike its engines, do not stop by themselves."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    for port in session.config._tmp_path_factory.getbasetemp().glob("**/postgres/port"):
+        Embedded(port.parents[1]).stop()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse import postgres
 from lakehouse.errors import CryptoError
 from lakehouse.run import history
+from lakehouse.run.view import FINE
 from lakehouse.settings import Settings
 from lakehouse.storage import lake
 
@@ -39,7 +40,9 @@ def collect(settings: Settings) -> dict[str, Any]:
     days = lake.read(settings, "gold.daily_metrics", ["symbol", "metric_date", *PRICES, "volume", "is_filled"])
     indicators = lake.read(settings, "gold.trading_indicators", ["symbol", "metric_date", *INDICATORS])
     if days is None or indicators is None or not len(days):
-        raise CryptoError("There is nothing to report yet; `crypto run` builds the tables that it shows.")
+        ran = days is not None and indicators is not None
+        fix = settings.no_trades if ran else "`crypto run` builds the tables that it shows."
+        raise CryptoError(f"There is nothing to report yet; {fix}")
     series = _series(days, indicators)
     return {
         "made_at": str(datetime.now(UTC))[:19],
@@ -48,6 +51,7 @@ def collect(settings: Settings) -> dict[str, Any]:
         "correlations": _correlations(settings),
         "quality": _quality(settings, series),
         "runs": _runs(settings),
+        "fine": FINE,
         "hour_price": settings.hour_price,
         "run_budget": settings.run_budget,
         "sync": _sync(settings),

@@ -17,7 +17,7 @@ const runHistory = (place, data) => {
       .filter((run) => run.nodes.length)
       .map((run) => run.nodes.find(([other, kind]) => other === name && kind !== "test")?.[3] ?? 0)
       .reverse();
-  const problems = newest.nodes.filter(([, , status]) => !["success", "pass", "skipped", "no-op"].includes(status));
+  const problems = newest.nodes.filter(([, , status]) => !data.fine.includes(status));
   fillPlace(
     place,
     element(

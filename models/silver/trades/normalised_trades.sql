@@ -9,13 +9,16 @@ with trades as (
 ),
 
 symbols as (
-    select symbol, upper(symbol) as symbol_key
+    -- Postgres refuses a second spelling; whatever the table holds, a trade must not match twice.
+    select upper(symbol) as symbol_key, min(symbol) as symbol
     from {{ source('bronze', 'symbols') }}
+    group by upper(symbol)
 ),
 
 exchanges as (
-    select exchange, upper(exchange) as exchange_key
+    select upper(exchange) as exchange_key, min(exchange) as exchange
     from {{ source('bronze', 'exchanges') }}
+    group by upper(exchange)
 ),
 
 withdrawn_files as (

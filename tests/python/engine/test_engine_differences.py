@@ -5,12 +5,14 @@ A case fails as soon as Sail agrees with Spark; then the macro that works around
 
 import re
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import PySparkException
 from support.project import PROJECT
 
 SERIES = "(select * from values (1, 1e300d), (2, 1d), (3, 2d), (4, 3d) as given (bar, close))"
 SLIDING = f"select bar, {{}}(close) over (order by bar rows between 1 preceding and current row) as value from {SERIES}"
+LARGEST = "cast('9999999999999999999999.9999999999999999' as decimal(38, 16))"
 LONG_DECIMAL = "cast('19.56132286875686' as decimal(38, 16))"
 
 WRONG = {
@@ -25,6 +27,16 @@ WRONG = {
         "select cast(cast(x as decimal(18, 8)) as string) from values (cast('1.5e-8' as double)) as given (x)",
         [("0.00000002",)],
         [("0.00000001",)],
+    ),
+    "sum beyond its type": (
+        f"select sum(x) > 0 from (select {LARGEST} as x from range(2))",
+        "overflow",
+        [(False,)],
+    ),
+    "rest of a decimal": (
+        f"select cast(x % cast(1 as decimal(38, 16)) as string) from (select {LARGEST} as x from range(1))",
+        [("0.9999999999999999",)],
+        [("0.0000000000000000",)],
     ),
     "decimal with an exponent": ("select try_cast('5e-9' as decimal(18, 8)) is null", [(False,)], [(True,)]),
     "first branch of a case": (
@@ -57,6 +69,10 @@ def test_sail_still_computes_it_otherwise(spark, name):
 @pytest.mark.parametrize("name", WRONG)
 def test_spark_computes_it_as_documented(apache_spark, name):
     query, documented, _ = WRONG[name]
+    if documented == "overflow":
+        with pytest.raises(PySparkException, match=r"NUMERIC_VALUE_OUT_OF_RANGE|ARITHMETIC_OVERFLOW"):
+            apache_spark.sql(query).collect()
+        return
     assert [tuple(row) for row in apache_spark.sql(query).collect()] == documented
 
 
@@ -92,3 +108,9 @@ def test_the_page_has_each_difference():
     page = (PROJECT / "docs" / "engines.md").read_text()
     named = set(re.findall(r"`((?:WRONG|LACKING): [^`]+)`", page))
     assert named == {f"WRONG: {name}" for name in WRONG} | {f"LACKING: {name}" for name in LACKING}
+
+
+def test_a_local_relation_of_megabytes_reaches_the_engine(spark):
+    """The ledger of thousands of new files is one."""
+    names = pa.table({"source_file": [f"year=2024/month=01/day=01/{number:0100}.parquet" for number in range(40_000)]})
+    assert spark.createDataFrame(names).count() == len(names)

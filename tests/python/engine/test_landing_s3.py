@@ -46,11 +46,11 @@ def put(settings: Settings, key: str, content: bytes) -> None:
 def test_a_sample_in_a_bucket_is_listed_and_left_alone_the_second_time(cloud: Settings):
     addresses = sample.generate(cloud.landing_zone, trades=500)
     zone = landing_zone.of(cloud)
-    listed = zone.files()
+    listed = zone.list().files
     assert [f"{cloud.landing_zone}/{file.path}" for file in listed] == addresses
     time.sleep(1.1)
     assert sample.generate(cloud.landing_zone, trades=500) == addresses
-    assert zone.files() == listed
+    assert zone.list().files == listed
     assert all(zone.holds(file) for file in listed)
 
 
@@ -58,13 +58,13 @@ def test_market_data_is_written_into_a_bucket_once(cloud: Settings, tmp_path):
     trade = {"id": 1, "price": "1.5", "volume": "2", "side": "BUY", "time": datetime(2024, 3, 1, tzinfo=UTC)}
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03-01.zip", [trade])
     (day,) = importing.Import([file], Options()).write(cloud)
-    listed = landing_zone.of(cloud).files()
+    listed = landing_zone.of(cloud).list().files
     assert [one.path for one in listed] == [day.path] and day.is_new
     time.sleep(1.1)
     (again,) = importing.Import([file], Options()).write(cloud)
-    assert (again.is_new, landing_zone.of(cloud).files()) == (False, listed)
+    assert (again.is_new, landing_zone.of(cloud).list().files) == (False, listed)
     (other,) = importing.Import([market_files.binance(file, [trade | {"price": "1.6"}])], Options()).write(cloud)
-    assert other.replaced == (day.path,) and len(landing_zone.of(cloud).files()) == 2
+    assert other.replaced == (day.path,) and len(landing_zone.of(cloud).list().files) == 2
 
 
 def test_only_parquet_below_trades_without_a_temporary_name_is_listed(cloud: Settings):
@@ -78,11 +78,11 @@ def test_only_parquet_below_trades_without_a_temporary_name_is_listed(cloud: Set
     ):
         put(cloud, key, b"x")
     put(cloud, "trades/folder.parquet/", b"")
-    assert [(file.path, file.size) for file in landing_zone.of(cloud).files()] == [(odd, 1), ("x.parquet", 1)]
+    assert [(file.path, file.size) for file in landing_zone.of(cloud).list().files] == [(odd, 1), ("x.parquet", 1)]
 
 
 def test_a_bucket_without_trades_is_an_empty_landing_zone(cloud: Settings):
-    assert landing_zone.of(cloud).files() == []
+    assert landing_zone.of(cloud).list().files == []
 
 
 def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, cloud: Settings):
@@ -102,12 +102,12 @@ def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, c
 def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch: pytest.MonkeyPatch):
     sample.generate(cloud.landing_zone, trades=500)
     zone = landing_zone.of(cloud)
-    listed = zone.files()
+    listed = zone.list().files
 
-    def lose(self, path):
+    def lose(self, file):
         raise OSError("When reading: connection lost")
 
-    monkeypatch.setattr(landing_zone.LandingZone, "open", lose)
+    monkeypatch.setattr(landing_zone.Bucket, "open", lose)
     batch = normalise.Batch(zone, 1, listed[0].modified_at)
     staged = normalise.normalise(batch, listed, cloud.home / "staging")
     assert [(why.reason, why.lasting) for why in staged.set_aside.values()] == [("unreadable", False)] * 2
@@ -117,9 +117,26 @@ def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_pat
     given = {"RAW_BUCKET": "no-such-bucket", "AWS_ENDPOINT_URL": s3_server, "AWS_REGION": "eu-central-1"}
     wrong = settings_module.load({"CRYPTO_HOME": str(cloud.home), "CRYPTO_CONFIG": "", **given})
     with pytest.raises(CryptoError, match="no-such-bucket"):
-        landing_zone.of(wrong).files()
+        landing_zone.of(wrong).list()
     with pytest.raises(CryptoError, match="no-such-bucket"):
         sample.generate(wrong.landing_zone, trades=500)
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", market_files.TRADES)
     given = importing.Import([file], Options())
     assert list(given.write(wrong)) == [] and "no-such-bucket" in given.refused[0]
+
+
+def test_a_key_that_arrow_refuses_is_set_aside_and_the_others_land(spark, schema, cloud: Settings):
+    (address,) = sample.generate(cloud.landing_zone, trades=100, files=1)
+    good = boto3.client("s3").get_object(Bucket=cloud.raw_bucket, Key=address.removeprefix(f"s3://{cloud.raw_bucket}/"))
+    content = good["Body"].read()
+    for key in ("trades//x.parquet", "trades/day=1//y.parquet"):
+        put(cloud, key, content)
+    put(cloud, "trades/folder.parquet/", b"")
+    landed = ledger.ingest(spark, cloud, schema=schema)
+    assert landed.rows == 100
+    assert {path: (why.reason, why.lasting) for path, why in landed.set_aside.items()} == {
+        "/x.parquet": ("unreadable", True),
+        "day=1//y.parquet": ("unreadable", True),
+    }
+    assert "another key" in landed.set_aside["/x.parquet"].detail
+    assert len(ledger.ingest(spark, cloud, schema=schema).waiting) == 2

@@ -36,7 +36,7 @@ def test_the_append_of_a_killed_client_and_the_next_one_count_once(
 
     def with_ghost(spark, schema, batch, folder, spoiled):
         if batch.number == 1:
-            only = [file for file in batch.zone.files() if file.path == "x.parquet"]
+            only = [file for file in batch.zone.list().files if file.path == "x.parquet"]
             ghost = Path(folder).with_name("ghost")
             normalise.normalise(batch, only, ghost)
             appends = [(folder, spoiled), (str(ghost), [])]

@@ -17,7 +17,7 @@ PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 PATHS = dict(re.findall(r"^## \d (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 # The cases that break a copy of the copy on purpose would take minutes, and say nothing of the path.
 NOT_A_COPYS_COPY = "not broken_copy"
-COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL, RULE = PATHS
+COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL, RULE, TEST = PATHS
 
 
 def steps(path: str) -> list[tuple[str, str, str]]:
@@ -148,5 +148,6 @@ def test_every_path_is_built_as_the_page_says(copy, tmp_path):
             (60, "Dogecoin")
         ]
         assert "Completed successfully" in apply(RULE, copy, run)
+        assert "PASS daily_metrics_rows_keep_their_rules" in apply(TEST, copy, run)
     finally:
         run(copy, ".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop")

@@ -12,10 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import fs
 
 from ingestion import normalise
-from ingestion.landing_zone import LandingZone
+from ingestion.landing_zone import Folder
 from lakehouse.errors import CryptoError
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -36,7 +35,7 @@ class Zone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "trades"
-        self.zone = LandingZone(fs.LocalFileSystem(), str(self.folder))
+        self.zone = Folder(str(self.folder))
         self.staging = folder / "staging"
 
     def write(self, path: str = "x.parquet", *, drop: str = "", options: dict | None = None, **columns) -> Path:
@@ -48,7 +47,7 @@ class Zone:
 
     def stage(self) -> normalise.Staged:
         batch = normalise.Batch(self.zone, 7, NOON)
-        return normalise.normalise(batch, self.zone.files(), self.staging)
+        return normalise.normalise(batch, self.zone.list().files, self.staging)
 
     def rows(self) -> list[dict]:
         table = pq.read_table(self.staging)
@@ -346,7 +345,7 @@ def test_a_file_that_breaks_late_leaves_no_row(zone: Zone, monkeypatch: pytest.M
 def test_a_file_that_vanishes_or_changes_after_the_listing_waits(zone: Zone):
     for path in ("gone.parquet", "grown.parquet", "kept.parquet", "broken.parquet"):
         zone.write(path)
-    listed = zone.zone.files()
+    listed = zone.zone.list().files
     (zone.folder / "gone.parquet").unlink()
     zone.write("grown.parquet", note=pa.array([1, 2]))
     (zone.folder / "broken.parquet").write_bytes(b"a writer is still at it")
@@ -387,4 +386,134 @@ def test_only_parquet_files_without_a_temporary_name_are_listed(zone: Zone):
     for path in listed + ignored:
         (zone.folder / path).parent.mkdir(parents=True, exist_ok=True)
         (zone.folder / path).write_bytes(b"")
-    assert [file.path for file in zone.zone.files()] == sorted(listed)
+    assert [file.path for file in zone.zone.list().files] == sorted(listed)
+
+
+def int96(folder: Path, days: list[int | None], nanoseconds: int = 0) -> None:
+    """Write a file whose times are INT96 of these days since 1970: as pyarrow refuses such times, in its bytes."""
+    marks = [datetime(2000, 1, 1 + number, tzinfo=UTC) for number in range(len(days))]
+    times = pa.array([mark if day is not None else None for mark, day in zip(marks, days, strict=True)])
+    good = {name: pa.concat_arrays([column[:1]] * len(days)) for name, column in GOOD.items()}
+    folder.mkdir(exist_ok=True)
+    options = {"use_deprecated_int96_timestamps": True, "use_dictionary": False, "compression": "none"}
+    pq.write_table(pa.table(good | {"timestamp": times}), folder / "x.parquet", **options)
+    content = (folder / "x.parquet").read_bytes()
+    for mark, day in zip(marks, days, strict=True):
+        if day is not None:
+            julian = 2_440_588 + (mark - datetime(1970, 1, 1, tzinfo=UTC)).days
+            old = (0).to_bytes(8, "little") + julian.to_bytes(4, "little")
+            assert content.count(old) == 1
+            content = content.replace(old, nanoseconds.to_bytes(8, "little") + (2_440_588 + day).to_bytes(4, "little"))
+    (folder / "x.parquet").write_bytes(content)
+
+
+def test_int96_beyond_the_year_2262_stays_what_it_is(zone: Zone):
+    years = [2025, 2263, 2600, 2609, 9999, 1, 1677]
+    days = [(datetime(year, 6, 1) - datetime(1970, 1, 1)).days for year in years]
+    int96(zone.folder, [*days, None], nanoseconds=86_399_999_999_999)
+    expected = [datetime(year, 6, 1, 23, 59, 59, 999_999, tzinfo=UTC) for year in years]
+    assert zone.column("timestamp") == [*expected, None]
+
+
+def test_int96_that_no_table_can_hold_is_null_and_rescued(zone: Zone):
+    # 2^64 microseconds are 213,503,982 days: a time so far from one of 2025 would wrap around to it.
+    days = [2_932_897, 213_503_982 + 20_150, 2**31, -719_163]
+    int96(zone.folder, days)
+    assert zone.column("timestamp") == [None] * 4
+    rescued = [json.loads(row["_rescued_data"])["timestamp"] for row in zone.rows()]
+    assert [int(text) for text in rescued] == [day * 86_400_000 for day in days]
+
+
+@pytest.mark.parametrize("zone_name", ["Eastern Standard Time", "tzutc()", "GMT-5:30 (custom)", ""])
+def test_a_zone_that_only_its_writer_knows_costs_nothing(zone: Zone, zone_name: str):
+    times = pa.array([0, None], pa.int64()).cast(pa.timestamp("us", zone_name))
+    nested = pa.StructArray.from_arrays([times, pa.array([[1], None])], ["at", "list"])
+    zone.write(
+        server_time=times, meta=nested, seen=pa.array([[{"at": 0}], None], pa.list_(pa.struct({"at": times.type})))
+    )
+    first, _ = zone.column("_rescued_data")
+    found = json.loads(first)
+    assert found["server_time"].startswith("1970-01-01 00:00:00")
+    assert found["meta"]["at"].startswith("1970-01-01 00:00:00") and found["meta"]["list"] == [1]
+    assert found["seen"][0]["at"].startswith("1970-01-01 00:00:00")
+
+
+def test_types_that_a_writer_notes_beside_parquets_own_are_not_needed(zone: Zone):
+    polars = pytest.importorskip("polars", reason="polars is a development requirement")
+    table = polars.from_arrow(pa.table(GOOD)).with_columns(polars.Series("big", [1, 2**100], dtype=polars.Int128))
+    zone.folder.mkdir()
+    table.write_parquet(zone.folder / "x.parquet")
+    with pytest.raises(pa.ArrowNotImplementedError):
+        pq.ParquetFile(zone.folder / "x.parquet")
+    assert zone.column("price") == [1.5, 2.5]
+    assert [*json.loads(zone.rows()[0]["_rescued_data"])] == ["big"]
+
+
+def test_an_extra_column_with_broken_pages_costs_only_itself(zone: Zone):
+    note = pa.array(["first" * 20, "second" * 20])
+    target = zone.write(
+        options={"write_page_checksum": True, "use_dictionary": False, "compression": "none"}, note=note
+    )
+    content = target.read_bytes()
+    target.write_bytes(content.replace(b"first" * 20, b"other" * 20))
+    assert zone.column("price") == [1.5, 2.5]
+    assert all("not readable" in json.loads(row["_rescued_data"])["note"] for row in zone.rows())
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int8(), pa.string())], ids=str
+)
+def test_text_that_is_not_utf8_is_readable_and_its_bytes_are_kept(zone: Zone, kind: pa.DataType):
+    raw = pa.array([b"caf\xe9", "naïve ✓".encode()])
+    if pa.types.is_dictionary(kind):
+        odd = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), raw.view(pa.string()))
+    else:
+        odd = (
+            raw.view(pa.string()).cast(pa.binary()).cast(pa.large_binary()).view(kind)
+            if "large" in str(kind)
+            else (raw.view(kind))
+        )
+    zone.write(**dict.fromkeys(("trade_id", "symbol", "exchange", "user_id", "note"), odd))
+    assert zone.column("symbol") == [r"caf\xe9", "naïve ✓"]
+    first, second = (json.loads(row["_rescued_data"]) for row in zone.rows())
+    assert {name: first[name] for name in ("trade_id", "symbol", "user_id")} == dict.fromkeys(
+        ("trade_id", "symbol", "user_id"), "Y2Fm6Q=="
+    )
+    assert [*second] == ["note"]
+
+
+@pytest.mark.parametrize("name", ["user_id", "symbol"])
+@pytest.mark.parametrize("use_dictionary", [True, False])
+def test_a_small_file_that_unpacks_to_much_text_is_set_aside(zone: Zone, name: str, use_dictionary: bool):
+    rows = 2_000
+    columns = {key: pa.concat_arrays([column[:1]] * rows) for key, column in GOOD.items()}
+    columns[name] = pa.array(["x" * 200_000] * rows)
+    target = zone.write(options={"compression": "zstd", "use_dictionary": use_dictionary}, **columns)
+    zone.write("good.parquet")
+    assert target.stat().st_size < 200_000
+    staged = zone.stage()
+    assert staged.rows == {"good.parquet": 2}
+    why = staged.set_aside["x.parquet"]
+    assert (why.reason, "CRYPTO_BATCH_MEMORY" in why.detail) == ("too_large", True)
+
+
+def test_an_extra_column_that_unpacks_to_much_text_costs_only_itself(zone: Zone):
+    rows = 2_000
+    columns = {key: pa.concat_arrays([column[:1]] * rows) for key, column in GOOD.items()}
+    long = pa.array([{"lines": ["x" * 100_000] * 2}] * rows)
+    zone.write(options={"compression": "zstd"}, note=long, **columns)
+    assert len(zone.column("price")) == rows
+    assert "CRYPTO_BATCH_MEMORY" in json.loads(zone.rows()[0]["_rescued_data"])["note"]
+
+
+def test_one_long_text_among_many_rows_is_no_bomb(zone: Zone):
+    rows = 40_000
+    columns = {key: pa.concat_arrays([column[:1]] * rows) for key, column in GOOD.items()}
+    columns["user_id"] = pa.array(["y" * 1_000_000] + ["u"] * (rows - 1))
+    zone.write(**columns)
+    assert len(zone.column("user_id")) == rows
+
+
+def test_a_column_that_differs_by_case_is_mentioned(zone: Zone):
+    zone.write(drop="price", Price=GOOD["price"])
+    assert "'Price'" in zone.stage().set_aside["x.parquet"].detail

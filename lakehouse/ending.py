@@ -1,0 +1,72 @@
+"""How a command ends: with an exit code of ours, and in one sentence, whatever has happened."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from lakehouse.errors import CryptoError, first_line, masked, to_stderr
+
+INTERRUPTED = 130
+
+
+def run(program: Callable[[], object]) -> NoReturn:
+    """Run a program and end the process: with its own exit code, 1 after an error, 130 after Ctrl-C."""
+    code: object = 0
+    try:
+        program()
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except CryptoError as error:
+        code = masked(str(error))
+    except BaseException as error:
+        # A native library's panic is no Exception.
+        code = unexpected(error)
+    if isinstance(code, str):
+        to_stderr(code)
+        code = 1
+    leave(int(code) if isinstance(code, int) else 0)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: threads of native libraries, taken down one by one, sometimes abort it instead."""
+    with contextlib.suppress(Exception):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # The reader of a pipe may have left.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
+
+
+def unexpected(error: BaseException) -> str:
+    """Return a sentence for an error that nobody has foreseen, after writing its trace into the data home."""
+    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
+    what = f"{type(error).__name__}: {first_line(error)}"
+    home = Path(os.environ.get("CRYPTO_HOME") or tempfile.gettempdir())
+    trace = masked("".join(traceback.format_exception(error)))
+    try:
+        path = _write(home if home.is_dir() else Path(tempfile.gettempdir()), trace)
+    except OSError:
+        return f"`{command}` failed at something unforeseen ({what}); run it again with --debug for the trace."
+    return (
+        f"`{command}` failed at something unforeseen ({what}). The trace is in {path}, the servers' logs are in "
+        f"{home}/engine and {home}/postgres; please report it with these in an issue of the project."
+    )
+
+
+def _write(folder: Path, trace: str) -> Path:
+    path = folder / f"error-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sys.platform} Python {sys.version.split()[0]}\n{trace}")
+    return path
