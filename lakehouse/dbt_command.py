@@ -6,7 +6,6 @@ an adapter, so nothing later could give target ``postgres`` the embedded server'
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -26,6 +25,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     with ExitStack() as held:
         try:
+            refuse_clone(arguments)
             settings = prepare_environment(arguments)
             if writes(arguments):
                 held.enter_context(exclusive(settings))
@@ -65,10 +65,22 @@ class ErrorExplainer:
 
 def writes(arguments: list[str]) -> bool:
     """Return whether a dbt command line writes into the local lake."""
-    from lakehouse.run.dbt_runner import named_target
+    from lakehouse.run.dbt_runner import chosen_target
 
-    chosen = named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
-    return chosen in ("local", "spark") and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+    local = chosen_target(arguments) in ("local", "spark")
+    return local and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+
+
+def refuse_clone(arguments: list[str]) -> None:
+    """Raise CryptoError for ``dbt clone``, unless the target is one that can clone: dbt would replace tables by views."""
+    from lakehouse.errors import CryptoError
+    from lakehouse.run.dbt_runner import chosen_target
+
+    if "clone" in arguments and "--help" not in arguments and chosen_target(arguments) != "databricks":
+        raise CryptoError(
+            "`dbt clone` copies schemas of Databricks only (`--target databricks`); here a data home is one environment: "
+            "copy its folder and set CRYPTO_HOME to the copy."
+        )
 
 
 if __name__ == "__main__":

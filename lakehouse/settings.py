@@ -270,8 +270,11 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _webhook(value: str | None) -> str | None:
     # The message leaves the address out, which is a secret: anyone who knows it can post.
-    if value and not value.startswith(("https://", "http://")):
-        raise CryptoError("CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://.")
+    if value and not all("://" in address for address in value.split()):
+        raise CryptoError(
+            "CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://, or one of Apprise, "
+            "such as mailto://..., and a space between two."
+        )
     return value
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from lakehouse.errors import CryptoError
 
 REQUIRED = ("DB_ENDPOINT", "DB_NAME", "DB_USER", "DB_PASSWORD")
-OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT")
+OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT", "CRYPTO_WEBHOOK_URL")
 
 
 def read(dbutils: Any, scope: str) -> dict[str, str]:
-    """Return the Postgres settings of a scope; raise CryptoError if a required one is missing.
+    """Return the settings of a scope, those of Postgres and the address of alerts; raise CryptoError if a required one is missing.
 
     ``dbutils`` is the utility object that Databricks provides to a notebook or a job.
     """

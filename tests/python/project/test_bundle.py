@@ -13,6 +13,7 @@ from importlib import import_module, metadata
 
 import pytest
 import yaml
+from databricks.bundles.alerts import Alert
 from databricks.bundles.clusters import Cluster
 from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.jobs import Job
@@ -26,6 +27,7 @@ from support.project import PROJECT
 from lakehouse.settings import LAYERS
 
 MODELS = {
+    "alerts": Alert,
     "clusters": Cluster,
     "dashboards": Dashboard,
     "jobs": Job,
@@ -212,6 +214,21 @@ def test_compute_that_nobody_uses_stops():
     found = resources("prod")
     assert found["clusters"]["single_node"]["autotermination_minutes"] == 120
     assert found["sql_warehouses"]["crypto"]["auto_stop_mins"] == 5
+
+
+def test_the_alert_asks_the_log_of_the_sync(spark, first_run):
+    alert = resources("prod")["alerts"]["not_published"]
+    (row,) = spark.sql(alert["query_text"].replace("${var.catalog}.", "")).collect()
+    evaluation = alert["evaluation"]
+    limit = evaluation["threshold"]["value"]["double_value"]
+    assert 0 <= row[evaluation["source"]["name"]] < 1 and evaluation["comparison_operator"] == "GREATER_THAN"
+    empty = alert["query_text"].replace("${var.catalog}.sync.postgres_sync", "(select current_timestamp() as finished_at")
+    (row,) = spark.sql(empty + " where false)").collect()
+    assert row[0] > limit
+    # The same hours after which dbt's own test of the sync warns.
+    assert limit == yaml.safe_load((PROJECT / "models/serving/crypto.yml").read_text())["sources"][0]["tables"][3][
+        "config"]["freshness"]["warn_after"]["count"]  # fmt: skip
+    assert "alerts" not in resources("dev")
 
 
 def test_there_is_a_schema_for_each_layer():
