@@ -5,6 +5,8 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # Installs exactly what a lock lists, and removes what it does not: dbt-core asks for a package that the lock leaves out.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 OWN := --no-deps --no-build-isolation --editable .
+# An environment that has had the tests' packages keeps them: a test that calls `make run` must not lose its own.
+LOCK := $(if $(wildcard .venv/ready-dev),requirements-dev.txt,requirements.txt)
 LOCKS := requirements.txt requirements-uv.txt pyproject.toml
 
 .PHONY: help setup run test test-all check-infra lint format lock clean
@@ -56,7 +58,7 @@ clean:           ## stop the servers and remove the environment; data stays
 	@echo "Setting up .venv (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
-	@$(SYNC) requirements.txt requirements-uv.txt
+	@$(SYNC) $(LOCK) requirements-uv.txt
 	@$(UV) $(OWN)
 	@# dbt's own script makes way for one that loads the settings first; see lakehouse/dbt_command.py.
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m lakehouse.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt

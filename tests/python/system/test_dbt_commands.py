@@ -15,6 +15,7 @@ from support.project import PROJECT
 from lakehouse import postgres
 from lakehouse.storage import lake
 
+# The order is kept: a command leaves artifacts that the next one may use.
 LOCAL, POSTGRES = "local", "postgres"
 WELL, FAILS = "Completed successfully", "Nothing was built: with --"
 # command, target, what it says, whether it fails
