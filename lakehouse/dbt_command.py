@@ -72,14 +72,14 @@ def writes(arguments: list[str]) -> bool:
 
 
 def refuse_clone(arguments: list[str]) -> None:
-    """Raise CryptoError for ``dbt clone``, unless the target is one that can clone: dbt would replace tables by views."""
+    """Raise CryptoError for ``dbt clone`` on a target that can't clone: dbt would replace tables by views."""
     from lakehouse.errors import CryptoError
     from lakehouse.run.dbt_runner import chosen_target
 
     if "clone" in arguments and "--help" not in arguments and chosen_target(arguments) != "databricks":
         raise CryptoError(
-            "`dbt clone` copies schemas of Databricks only (`--target databricks`); here a data home is one environment: "
-            "copy its folder and set CRYPTO_HOME to the copy."
+            "`dbt clone` copies schemas of Databricks only (`--target databricks`); here a data home is one "
+            "environment: copy its folder and set CRYPTO_HOME to the copy."
         )
 
 

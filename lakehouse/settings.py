@@ -52,6 +52,7 @@ NAMES = (
     "DB_PASSWORD",
     "DB_SSLMODE",
     "DB_SSLROOTCERT",
+    "DB_LAKEBASE",
     "DATABRICKS_HOST",
     "DATABRICKS_WORKSPACE_URL",
     "DATABRICKS_HTTP_PATH",
@@ -66,7 +67,10 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Postgres:
-    """How to connect to the user's own Postgres server; the embedded server keeps its own values."""
+    """How to connect to the user's own Postgres server; the embedded server keeps its own values.
+
+    ``lakebase`` names the instance or endpoint of Lakebase whose tokens take the place of a password.
+    """
 
     host: str
     port: int
@@ -75,6 +79,7 @@ class Postgres:
     password: str = field(repr=False)
     sslmode: str
     sslrootcert: str | None
+    lakebase: str | None = None
 
 
 @dataclass(frozen=True)
@@ -288,8 +293,9 @@ def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None
         host, port = endpoint.split(":")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise CryptoError(f"DB_PORT is {port!r}; write a port number from 1 to 65535.")
+    lakebase = given["DB_LAKEBASE"]
     for name in ("DB_NAME", "DB_USER", "DB_PASSWORD"):
-        if not given[name]:
+        if not given[name] and not (name == "DB_PASSWORD" and lakebase):
             raise CryptoError(f"DB_ENDPOINT is set but {name} is not; set it in the environment or in .env.")
     local = host in LOCAL_HOSTS
     sslmode = given["DB_SSLMODE"] or ("prefer" if local else "verify-full")
@@ -305,7 +311,8 @@ def _postgres(given: Mapping[str, str | None], project: Path) -> Postgres | None
         port=int(port),
         name=str(given["DB_NAME"]),
         user=str(given["DB_USER"]),
-        password=str(given["DB_PASSWORD"]),
+        password=given["DB_PASSWORD"] or "",
         sslmode=sslmode,
         sslrootcert=rootcert or ("system" if sslmode == "verify-full" else None),
+        lakebase=None if given["DB_PASSWORD"] else lakebase,
     )

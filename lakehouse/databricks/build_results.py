@@ -1,4 +1,4 @@
-"""What the task ``build`` of a Databricks job left: dbt's artifacts, downloaded from where the Jobs API says they are."""
+"""What the task ``build`` of a Databricks job left: dbt's artifacts, from where the Jobs API says they are."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def download(jobs: Any, job_run: int, folder: Path) -> Path:
     except Exception as error:
         # The text of an error can contain the link, which lets anyone read the artifacts.
         raise CryptoError(
-            f"The results of the task {TASK} of job run {job_run} can't be read ({type(error).__name__}), so its warnings "
-            "are not told; look at that task's output."
+            f"The results of the task {TASK} of job run {job_run} can't be read ({type(error).__name__}), so its "
+            "warnings are not told; look at that task's output."
         ) from error

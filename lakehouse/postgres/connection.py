@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from lakehouse.errors import CryptoError
+from lakehouse.postgres import lakebase
 from lakehouse.postgres.embedded import CONNECT_SECONDS, Embedded
 from lakehouse.settings import Settings
 
@@ -85,7 +86,7 @@ def values(settings: Settings) -> dict[str, Any]:
         "port": server.port,
         "dbname": server.name,
         "user": server.user,
-        "password": server.password,
+        "password": lakebase.token(server.lakebase) if server.lakebase else server.password,
         "sslmode": server.sslmode,
         "sslrootcert": server.sslrootcert,
     }

@@ -16,6 +16,7 @@ import yaml
 from databricks.bundles.alerts import Alert
 from databricks.bundles.clusters import Cluster
 from databricks.bundles.dashboards import Dashboard
+from databricks.bundles.database_instances import DatabaseInstance
 from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.secret_scopes import SecretScope
@@ -83,6 +84,17 @@ EVERY = [(target, kind, name) for target in TARGETS for kind, named in resources
 def test_a_resource_fits_its_published_model(target, kind, name):
     given = resources(target)[kind][name]
     assert MODELS[kind].from_dict(copy.deepcopy(given)).as_dict().keys() >= given.keys()
+
+
+def test_lakebase_fits_its_published_model_and_is_included_only_by_hand():
+    file = PROJECT / "resources/optional/lakebase.yml"
+    ((name, given),) = yaml.safe_load(file.read_text())["resources"]["database_instances"].items()
+    assert DatabaseInstance.from_dict(copy.deepcopy(given)).as_dict() == given
+    assert name == "crypto" and given["enable_pg_native_login"] and file not in INCLUDED
+    with pytest.raises(ValueError, match="scale_to_zero"):
+        DatabaseInstance.from_dict(given | {"scale_to_zero": True})
+    page = (PROJECT / "docs/deploy.md").read_text()
+    assert "resources/optional/lakebase.yml" in page
 
 
 def test_the_published_models_refuse_what_they_do_not_know():
@@ -224,7 +236,9 @@ def test_the_alert_asks_the_log_of_the_sync(spark, first_run):
     evaluation = alert["evaluation"]
     limit = evaluation["threshold"]["value"]["double_value"]
     assert 0 <= row[evaluation["source"]["name"]] < 1 and evaluation["comparison_operator"] == "GREATER_THAN"
-    empty = alert["query_text"].replace("${var.catalog}.sync.postgres_sync", "(select current_timestamp() as finished_at")
+    empty = alert["query_text"].replace(
+        "${var.catalog}.sync.postgres_sync", "(select current_timestamp() as finished_at"
+    )
     (row,) = spark.sql(empty + " where false)").collect()
     assert row[0] > limit
     # The same hours after which dbt's own test of the sync warns.

@@ -38,7 +38,9 @@ def test_every_task_calls_a_target_of_make_or_a_program_of_the_environment():
     targets = set(re.findall(r"^([\w-]+):.*## ", (PROJECT / "Makefile").read_text(), re.MULTILINE))
     called = {task["args"][0] for task in TASKS if task["command"] == "make"}
     assert {"setup", "run", "test", "lint"} <= called <= targets
-    assert all(task["command"] == "make" or task["command"].startswith("${workspaceFolder}/.venv/bin/") for task in TASKS)
+    assert all(
+        task["command"] == "make" or task["command"].startswith("${workspaceFolder}/.venv/bin/") for task in TASKS
+    )
     labels = [task["label"] for task in TASKS]
     assert len(labels) == len(set(labels))
 

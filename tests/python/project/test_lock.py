@@ -24,7 +24,9 @@ def test_the_lock_is_made_with_the_overrides_and_installed_exactly():
     makefile = (PROJECT / "Makefile").read_text()
     assert LEFT_OUT in (PROJECT / "requirements-overrides.in").read_text()
     assert "--override requirements-overrides.in" in makefile
-    assert re.findall(r"@\$\(SYNC\) (\S+)", makefile) == ["$(LOCK)", "requirements-dev.txt"] and "uv pip sync" in makefile
+    assert (
+        re.findall(r"@\$\(SYNC\) (\S+)", makefile) == ["$(LOCK)", "requirements-dev.txt"] and "uv pip sync" in makefile
+    )
     # The tests' packages are all of the others and more, so either lock gives the same versions.
     pins = [set(re.findall(r"^([\w.-]+==\S+)", (PROJECT / lock).read_text(), re.MULTILINE)) for lock in LOCK_FILES]
     assert pins[0] < pins[1]

@@ -159,12 +159,18 @@ def test_without_a_webhook_nothing_is_sent_or_said(tmp_path):
 
 def test_a_receiver_that_is_down_or_broken_is_one_sentence_without_its_address(tmp_path, receiver, capfd):
     address, _ = receiver
-    for url, why in ((f"{address}/broken", "it answered 500"), ("http://127.0.0.1:9/canary", "could not be sent;"),
-                     ("http://no.such.host.invalid/canary", "could not be sent;"), ("nothing://canary", "")):  # fmt: skip
+    for url, why in (
+        (f"{address}/broken", "it answered 500"),
+        ("http://127.0.0.1:9/canary", "could not be sent;"),
+        ("http://no.such.host.invalid/canary", "could not be sent;"),
+        ("nothing://canary", "could not be sent;"),
+    ):
         said = []
         assert not alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=url), {"text": "x", "ok": False}, said.append)
         (sentence,) = said
-        assert why in sentence and "CRYPTO_WEBHOOK_URL" in sentence and "canary" not in sentence + str(capfd.readouterr())
+        assert (
+            why in sentence and "CRYPTO_WEBHOOK_URL" in sentence and "canary" not in sentence + str(capfd.readouterr())
+        )
 
 
 def test_without_the_library_the_alert_says_what_is_missing(tmp_path, monkeypatch):
