@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from support.project import PROJECT
 
 FILES = [".vscode/settings.json", ".vscode/tasks.json", ".vscode/extensions.json", ".devcontainer/devcontainer.json"]
@@ -45,11 +44,9 @@ def test_every_task_calls_a_target_of_make_or_a_program_of_the_environment():
     assert len(labels) == len(set(labels))
 
 
-def test_folders_and_tests_that_are_named_are_the_projects():
-    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
-    ours = {folder for key, value in project.items() if key.endswith("-paths") for folder in value}
-    assert set(SETTINGS["dbt.allowListFolders"]) <= ours
+def test_folders_and_patterns_that_are_named_are_the_projects():
     assert all((PROJECT / folder).is_dir() for folder in SETTINGS["python.testing.pytestArgs"])
+    assert all(list(PROJECT.glob(pattern)) for pattern in SETTINGS["files.associations"])
 
 
 def test_the_container_has_the_editors_extensions_and_a_python_that_the_project_takes():

@@ -82,6 +82,8 @@ def test_a_command_of_dbt_does_what_the_table_says(command, target, says, fails,
 
 
 def test_no_table_is_emptied_by_a_dry_run(artifacts, engine_settings, published):
+    """What refuse_partial_rows is for."""
+
     def versions():
         return {name: table.version() for name in NAMES if (table := lake.table(engine_settings, name))}
 
