@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import dbt_duckdb
 from benchmarks.commands import crypto, dbt, generate_news, run
 
-NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
+NO_UNIT_TESTS = ["--exclude-resource-types", "unit_test"]
 SAME_NODES = ["--select", "silver", "gold", "--exclude", "candle_revisions", *NO_UNIT_TESTS]
 EDITED = ["--select", "trading_indicators", *NO_UNIT_TESTS]
 READ_REFERENCE = """

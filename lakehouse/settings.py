@@ -56,6 +56,7 @@ NAMES = (
     "DB_PASSWORD",
     "DB_SSLMODE",
     "DB_SSLROOTCERT",
+    "DB_LAKEBASE",
     "DATABRICKS_HOST",
     "DATABRICKS_WORKSPACE_URL",
     "DATABRICKS_HTTP_PATH",
@@ -84,7 +85,10 @@ NO_GRPC_PROXY = ("no_grpc_proxy", "NO_GRPC_PROXY")
 
 @dataclass(frozen=True)
 class Postgres:
-    """How to connect to the user's own Postgres server; the embedded server keeps its own values."""
+    """How to connect to the user's own Postgres server; the embedded server keeps its own values.
+
+    ``lakebase`` names the instance or endpoint of Lakebase whose tokens take the place of a password.
+    """
 
     host: str
     port: int
@@ -93,6 +97,7 @@ class Postgres:
     password: str = field(repr=False)
     sslmode: str
     sslrootcert: str | None
+    lakebase: str | None = None
 
 
 @dataclass(frozen=True)
@@ -356,8 +361,11 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _webhook(value: str | None) -> str | None:
     # The message leaves the address out, which is a secret: anyone who knows it can post.
-    if value and not value.startswith(("https://", "http://")):
-        raise CryptoError("CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://.")
+    if value and not all("://" in address for address in value.split()):
+        raise CryptoError(
+            "CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://, or one of Apprise, "
+            "such as mailto://..., and a space between two."
+        )
     return value
 
 
@@ -390,8 +398,9 @@ def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[st
     host = host.strip("[]")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise CryptoError(f"DB_PORT is {port!r}; write a port number from 1 to 65535.")
+    lakebase = given["DB_LAKEBASE"]
     for name in ("DB_NAME", "DB_USER", "DB_PASSWORD"):
-        if not given[name]:
+        if not given[name] and not (name == "DB_PASSWORD" and lakebase):
             raise CryptoError(f"DB_ENDPOINT is set but {name} is not; set it in the environment or in .env.")
     local = host in LOCAL_HOSTS
     sslmode = given["DB_SSLMODE"] or ("prefer" if local else "verify-full")
@@ -407,7 +416,8 @@ def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[st
         port=int(port),
         name=str(given["DB_NAME"]),
         user=str(given["DB_USER"]),
-        password=str(given["DB_PASSWORD"]),
+        password=given["DB_PASSWORD"] or "",
         sslmode=sslmode,
         sslrootcert=rootcert or ("system" if sslmode == "verify-full" else None),
+        lakebase=None if given["DB_PASSWORD"] else lakebase,
     )

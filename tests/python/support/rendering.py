@@ -46,7 +46,7 @@ SCD = {
 
 # What dbt is about to drop is an error here. Some config keys of dbt-databricks, such as query_tags, are custom keys to
 # dbt; the summary only counts them.
-DEPRECATED = json.dumps({"error": ["Deprecations"], "silence": ["CustomKeyInConfigDeprecation", "DeprecationsSummary"]})
+DEPRECATED = json.dumps({"error": ["Deprecations"], "silence": ["DeprecationsSummary"]})
 
 
 class Lake:
@@ -162,7 +162,7 @@ def record(target: str, folder: Path) -> dict[str, dict[str, Any]]:
             patch.object(Manager, "open", classmethod(opened)),
             patch.object(Manager, "add_query", as_method(lake.add_query)),
         ):
-            result = dbtRunner().invoke([*quiet, "build", "--exclude-resource-type", "unit_test", *places])
+            result = dbtRunner().invoke([*quiet, "build", "--exclude-resource-types", "unit_test", *places])
         done = result.result or ()
         failed = [f"{one.node.name}: {one.message}" for one in done if one.status in ("error", "fail")]
         if failed or result.exception:
