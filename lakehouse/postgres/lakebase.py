@@ -29,7 +29,7 @@ def token(name: str) -> str:
     except Exception as error:
         raise CryptoError(
             f"Databricks gives no token for Lakebase's {name!r} ({type(error).__name__}); check DB_LAKEBASE, and log "
-            "in with `databricks auth login`, or set DATABRICKS_HOST and its credentials."
+            "in with `databricks auth login`, or set DATABRICKS_HOST and its credentials in the shell."
         ) from error
     if not found:
         raise CryptoError(f"Databricks gives an empty token for Lakebase's {name!r}; check DB_LAKEBASE.")

@@ -68,7 +68,7 @@ def test_a_warning_of_the_build_is_told_with_owner_rows_and_how_to_look(database
     (alert,) = taken
     assert alert["ok"] and alert["type"] == "warning" and f"The run: {PAGE}" in alert["text"]
     assert "the job's checks went through" in alert["text"] and "with 1 warning." in alert["text"]
-    assert re.search(r"assert_every_raw_row\w+, 2 rows \(owner: \S+@\S+\): Got 2 results", alert["text"])
+    assert re.search(r"assert_every_raw_row\w+, 2 rows \(owner: Market data\): Got 2 results", alert["text"])
     assert "look: .venv/bin/dbt show --target databricks --select assert_every_raw_row" in alert["text"]
 
 
