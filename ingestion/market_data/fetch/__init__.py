@@ -47,6 +47,7 @@ def run(
     days = _days(since, until, wanted, say)
     with ExitStack() as stack:
         chosen = stack.enter_context(_opened(settings, markets[0].exchange, source, wanted, say))
+        stack.enter_context(settings.writing_home())
         stack.enter_context(_alone(settings, markets[0].exchange))
         parts: list[Part] = []
         for one in markets:
@@ -111,10 +112,8 @@ def _opened(
 def _alone(settings: Settings, exchange: str) -> Iterator[None]:
     """Keep a second command from asking the same exchange, which would break its rate limit and these files."""
     path = settings.home / "fetch" / f"{exchange}.lock"
-    with settings.writing_home():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("w")
-    with lock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -118,7 +118,8 @@ class Api:
             return
         kind = writer.AGGREGATED if market.exchange == "Binance" else writer.TRADES
         trades = _in_order(market, day, _table(pages.trades()), self.wanted.without_ids)
-        yield from Landing(self.settings, self.wanted, market).write((day,), kind, _batches(trades))
+        landing = Landing(self.settings, self.wanted, market)
+        yield from landing.write((day,), kind, _batches(trades), are_over=is_over)
         if is_over or not is_kept:
             pages.forget()
 

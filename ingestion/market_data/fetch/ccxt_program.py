@@ -31,11 +31,12 @@ LIMIT, GEMINI_LIMIT = 1000, 500
 MARGIN = 100
 # A page that does not lead on, or an answer cut short, is asked for again so many times.
 ATTEMPTS = 5
-# Waits of 0, 2, 4, ... seconds, or as long as the exchange says; a host that is not there is told soon. 418 is
-# Binance's ban of those who ignored 429.
+# Waits of 0, 2, 4, ... seconds, or as long as the exchange says; a host that is not there, or not trusted, is told
+# soon. 418 is Binance's ban of those who ignored 429.
 RETRY = Retry(
     total=8,
     connect=2,
+    other=0,
     backoff_factor=1,
     status_forcelist=(418, 429, 500, 502, 503, 504, 520, 521, 522, 524),
     allowed_methods=("GET",),
@@ -396,10 +397,20 @@ def sentence(error: Exception, request: dict[str, Any]) -> str:
         return str(error)
     if isinstance(error, ccxt.BadSymbol) or UNKNOWN_MARKET.search(str(error)):
         return f"{place} knows no market {market}; check its name on the exchange's site."
-    text = str(error).splitlines()[0][:200] or type(error).__name__
-    if isinstance(error, ccxt.NetworkError):
-        return f"{place} can't be reached ({text}); check the network and run the same command again."
-    return f"{place} gave an answer that can't be used ({text}); run the same command again."
+    cause = error.__cause__
+    if isinstance(error, ccxt.NetworkError) or isinstance(cause, requests.ConnectionError | requests.Timeout):
+        # What urllib3 wrapped says why; its own text begins with the whole address.
+        inner = cause.args[0] if cause and cause.args else error
+        return (
+            f"{place} can't be reached ({first_line(getattr(inner, 'reason', None) or inner)}); check the network, "
+            "HTTPS_PROXY and SSL_CERT_FILE, and run the same command again: it goes on where it stopped."
+        )
+    return f"{place} gave an answer that can't be used ({first_line(error)}); run the same command again."
+
+
+def first_line(error: object) -> str:
+    """Return the beginning of an error's text."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 
 def say(answer: dict[str, Any]) -> None:

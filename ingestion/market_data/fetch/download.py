@@ -19,10 +19,12 @@ from lakehouse.settings import Settings
 CHUNK = 1 << 16
 # Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (10, 60)
-# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says. A host that is not there is told soon.
+# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says. A host that is not there, or not trusted,
+# is told soon.
 RETRY = Retry(
     total=8,
     connect=2,
+    other=0,
     backoff_factor=1,
     status_forcelist=(429, 500, 502, 503, 504),
     allowed_methods=("GET", "HEAD"),
@@ -161,6 +163,13 @@ def _refuse(url: str, answer: requests.Response) -> None:
 
 def _unreachable(url: str, error: requests.RequestException) -> CryptoError:
     return CryptoError(
-        f"{urlsplit(url).netloc} can't be reached ({first_line(error)}); check the network, HTTPS_PROXY and "
+        f"{urlsplit(url).netloc} can't be reached ({first_line(_reason(error))}); check the network, HTTPS_PROXY and "
         "SSL_CERT_FILE, and run the same command again: it goes on where it stopped."
     )
+
+
+def _reason(error: requests.RequestException) -> BaseException:
+    """Return what urllib3 wrapped: its own text begins with the whole address."""
+    inner = error.args[0] if error.args else error
+    inner = getattr(inner, "reason", None) or inner
+    return inner if isinstance(inner, BaseException) else error

@@ -73,8 +73,8 @@ def microseconds(day: date) -> int:
 
 
 def today() -> date:
-    """Return the UTC day that is not over yet."""
-    return datetime.now(UTC).date()
+    """Return the UTC day that is not over yet, or whose last trades an exchange may not tell of yet."""
+    return (datetime.now(UTC) - timedelta(minutes=1)).date()
 
 
 class Landing:
@@ -85,8 +85,13 @@ class Landing:
         self.records = Records(settings, market)
         self.first_ids: dict[date, int | None] = {}
 
-    def write(self, days: tuple[date, ...], kind: str, batches: Iterable[pa.RecordBatch]) -> Iterator[DayFile]:
-        """Write the trades of these days, leaving out those of others, and yield a file for each, even an empty one."""
+    def write(
+        self, days: tuple[date, ...], kind: str, batches: Iterable[pa.RecordBatch], *, are_over: bool = True
+    ) -> Iterator[DayFile]:
+        """Write the trades of these days, leaving out those of others, and yield a file for each, even an empty one.
+
+        Days that were not over when their trades were got are not remembered, so that they are fetched anew.
+        """
         kind = writer.WITHOUT_IDS if self.wanted.without_ids else kind
         prepared = self._prepared(days, batches)
         missing = set(days)
@@ -96,18 +101,17 @@ class Landing:
             files = writer.write(self.settings, self.market, prepared, kind=kind, may_replace=self.wanted.may_replace)
         for file in files:
             missing.discard(file.day)
-            yield self._remembered(file)
+            yield self._remembered(file, are_over)
         for day in sorted(missing):
-            yield self._remembered(self._day(day, kind, ()))
+            yield self._remembered(self._day(day, kind, ()), are_over)
 
     def _day(self, day: date, kind: str, batches: Iterable[pa.RecordBatch]) -> DayFile:
         return writer.write_day(
             self.settings, self.market, day, batches, kind=kind, may_replace=self.wanted.may_replace
         )
 
-    def _remembered(self, file: DayFile) -> DayFile:
-        # A day that is not over is fetched anew when it is.
-        if file.day < today():
+    def _remembered(self, file: DayFile, is_over: bool) -> DayFile:
+        if is_over:
             self.records.add(file, self.first_ids.get(file.day))
         return file
 
@@ -116,9 +120,7 @@ class Landing:
         rule = sides.TickRule()
         numbers = pa.array(sorted((day - date(1970, 1, 1)).days for day in days), pa.int64())
         for batch in batches:
-            day_of = pc.divide(
-                batch.column("timestamp").cast(pa.timestamp("us", "UTC")).cast(pa.int64()), 86_400_000_000
-            )
+            day_of = pc.divide(batch.column("timestamp").cast(writer.TIME).cast(pa.int64()), writer.DAY)
             rows = batch.filter(pc.is_in(day_of, numbers))
             if not rows.num_rows:
                 continue

@@ -10,6 +10,7 @@ import http.server
 import io
 import json
 import re
+import ssl
 import threading
 import time
 import zipfile
@@ -118,8 +119,11 @@ class ExchangeServer(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.trades: dict[tuple[str, str], list[Trade]] = {}
         self.page = 1000
         # Seconds before each answer.
@@ -138,7 +142,7 @@ class ExchangeServer(http.server.ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
     def has(self, exchange: str, market: str, trades: list[Trade]) -> None:
         """Let the exchange have these trades of a market."""

@@ -218,6 +218,15 @@ def test_a_market_that_is_not_there_or_days_that_are_wrong_are_one_sentence(home
     assert len(landed(settings)) == 1
 
 
+def test_a_home_that_can_not_be_written_is_one_sentence(home, exchanges, bitcoin, monkeypatch):
+    settings = home()
+    folder = settings.home / "fetch" / "Binance"
+    folder.mkdir(parents=True)
+    (folder / "BTCUSDT").touch()
+    with pytest.raises(CryptoError, match=r"data home .* can't be written"):
+        fetched(settings, monkeypatch, "binance", "BTCUSDT", since="2024-08-01")
+
+
 def test_an_exchange_without_an_archive_says_what_else_there_is(home, exchanges, monkeypatch):
     with pytest.raises(CryptoError, match="Kraken has no archive"):
         fetched(home(), monkeypatch, "kraken", "BTC/USD", since="2024-08-01", source="archive")

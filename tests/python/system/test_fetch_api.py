@@ -13,6 +13,7 @@ from support.fetching import expected, fetched, landed, rows
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from ingestion.market_data import fetch
 from ingestion.market_data.fetch import api, ccxt_environment
 from ingestion.market_data.markets import market
 from lakehouse import settings as settings_module
@@ -254,6 +255,20 @@ def test_today_is_left_out_unless_asked_for_and_fetched_anew_when_it_is_over(hom
     exchanges.has("Kraken", "XBTUSD", [*trades, *made("Kraken", now, now + SECOND, 9, number=9000)])
     get(settings, monkeypatch, "Kraken", **asked, with_today=True)
     assert len(landed(settings)) == 3 and not list((settings.home / "fetch").rglob("*.pages"))
+
+
+def test_a_day_that_ends_while_it_is_fetched_is_fetched_anew(home, exchanges, monkeypatch):
+    has_trades(exchanges, "Kraken")
+    settings, day = home(), EXCHANGES["Kraken"][2]
+    # The day is not over when its trades are asked for, and over when they are written.
+    clock = iter([day] * 4)
+    monkeypatch.setattr(fetch, "today", lambda: day)
+    monkeypatch.setattr(api, "today", lambda: next(clock, day + timedelta(days=1)))
+    get(settings, monkeypatch, "Kraken", with_today=True)
+    monkeypatch.undo()
+    assert len(landed(settings)) == 1
+    assert "was fetched before" not in get(settings, monkeypatch, "Kraken")
+    assert "was fetched before" in get(settings, monkeypatch, "Kraken")
 
 
 def test_bitstamp_gives_a_day_only_and_days_become_whole_by_asking_often(home, exchanges, monkeypatch):
