@@ -2,6 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# Installs exactly what a lock lists, and removes what it does not: dbt-core asks for a package that the lock leaves out.
+SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
+OWN := --no-deps --no-build-isolation --editable .
+# An environment that has had the tests' packages keeps them: a test that calls `make run` must not lose its own.
+LOCK := $(if $(wildcard .venv/ready-dev),requirements-dev.txt,requirements.txt)
 LOCKS := requirements.txt requirements-uv.txt pyproject.toml
 
 .PHONY: help setup setup-dev run test test-all check-infra lint format lock clean
@@ -40,9 +45,9 @@ format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock: .venv/ready ## pin requirements*.in anew, with hashes
-	@for name in "" -spark -java -uv -dev -infra; do \
+	@for name in "" -spark -java -ccxt -uv -dev -infra; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			requirements$$name.in --output-file requirements$$name.txt || exit 1; \
+			--override requirements-overrides.in requirements$$name.in --output-file requirements$$name.txt || exit 1; \
 	done
 
 clean:           ## stop the servers and remove the environment; data stays
@@ -55,8 +60,8 @@ clean:           ## stop the servers and remove the environment; data stays
 	@echo "Setting up .venv (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
-	@$(UV) --require-hashes -r requirements.txt
-	@$(UV) --no-deps --no-build-isolation --editable .
+	@$(SYNC) $(LOCK) requirements-uv.txt
+	@$(UV) $(OWN)
 	@# dbt's own script makes way for one that loads the settings first; see lakehouse/dbt_command.py.
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m lakehouse.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
 	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
@@ -65,7 +70,8 @@ clean:           ## stop the servers and remove the environment; data stays
 	@touch $@
 
 .venv/ready-dev: .venv/ready requirements-dev.txt
-	@$(UV) --require-hashes -r requirements-dev.txt
+	@$(SYNC) requirements-dev.txt requirements-uv.txt
+	@$(UV) $(OWN)
 	@touch $@
 
 .venv-infra/ready: .venv/ready requirements-infra.txt

@@ -108,7 +108,7 @@ def reference_to(match: re.Match, names: dict[str, str]) -> str:
 
 
 def adapted(node: exp.Expression) -> exp.Expression:
-    """Return an expression that DuckDB computes as Spark does: exact products, whole seconds, series of days."""
+    """Return an expression that DuckDB computes as Spark does: exact products, whole seconds, series of days, folds."""
     if isinstance(node, exp.Mul) and {node.this.name, node.expression.name} == {"price", "volume"}:
         return exp.Mul(this=exp.cast(node.this, "decimal(38, 8)"), expression=node.expression)
     if isinstance(node, exp.UnixSeconds):
@@ -117,6 +117,11 @@ def adapted(node: exp.Expression) -> exp.Expression:
     if isinstance(node, exp.GenerateSeries) and not node.args.get("step"):
         node.set("step", exp.Interval(this=exp.Literal.string("1"), unit=exp.var("day")))
         return exp.cast(node, "date[]")
+    if isinstance(node, exp.Reduce) and node.args.get("finish"):
+        # DuckDB's list_reduce ends with the accumulator: a list of that one is transformed, and its element taken
+        # (sqlglot counts from 0).
+        finish = node.args["finish"].pop()
+        return exp.Bracket(this=exp.func("list_transform", exp.array(node), finish), expressions=[exp.convert(0)])
     return node
 
 

@@ -9,18 +9,15 @@ two, and completes the ledger if an earlier run was killed between append and le
 from __future__ import annotations
 
 import re
-import shutil
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion import landing_zone, normalise
+from ingestion import landing_zone, normalise, staging
 from ingestion.bronze import create_tables, frame
 from ingestion.landing_zone import Listing, RawFile
 from ingestion.normalise import Batch, SetAside
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
 TXN_APP = "crypto-lakehouse-bronze"
 # How often a step is repeated if another client's commit conflicts with it.
 ROUNDS = 5
-# A killed client's statement can still be reading its staged files; after this time it has certainly ended.
-STALE_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ def _ingest(
         done = {*state.landed, *waiting}
         pending = [file for path, file in listed.items() if path not in done]
         batch = Batch(zone, state.last_batch + 1, datetime.now(UTC), settings.batch_memory)
-        with _staging_folder(settings) as folder:
+        with staging.folder(settings) as folder:
             staged = normalise.normalise(batch, pending, folder, on_file)
             if any(staged.rows.values()):
                 _append(spark, schema, batch, engine_path(folder), staged.spoiled)
@@ -323,20 +318,6 @@ def _merge(spark: SparkSession, schema: str, table: str, rows: list[Row], clause
             if "CONCURRENT" not in str(error) or attempt == ROUNDS - 1:
                 raise
             time.sleep(0.2 * 2**attempt)
-
-
-@contextmanager
-def _staging_folder(settings: Settings) -> Iterator[Path]:
-    """Yield the path of a new folder in the data home and remove it afterwards; also remove folders of killed runs."""
-    folder = settings.home / "staging"
-    for old in folder.glob("*"):
-        if old.stat().st_mtime < time.time() - STALE_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
-    new = folder / uuid.uuid4().hex
-    try:
-        yield new
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def _collect(frame: DataFrame) -> list[Row]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -55,32 +58,101 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
     return differing
 
 
-def withdraw(settings: Settings, file: str, why: str) -> bool:
-    """Insert a landed file into ``crypto.withdrawn_files``; return False if it was there, for the same reason.
+@dataclass(frozen=True)
+class Lacking:
+    """Symbols and exchanges that the reference data lacks, in order, and the files that are withdrawn."""
 
-    Raise CryptoError if no such file has landed, or if it was withdrawn for another reason.
-    """
+    symbols: list[str]
+    exchanges: list[str]
+    withdrawn: set[str]
+
+
+def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]) -> Lacking:
+    """Return what the reference data lacks of these names, compared as screening does: without regard to case."""
+    with _reference(settings) as connection:
+        found = {}
+        for table, column, names in (("symbols", "symbol", symbols), ("exchanges", "exchange", exchanges)):
+            query = f"""
+                select name from unnest(%s::text[]) as wanted (name)
+                where crypto.name_key(name) not in (select crypto.name_key({column}) from crypto.{table})
+            """
+            found[table] = sorted(name for (name,) in connection.execute(query, [list(names)]))
+        withdrawn = {file for (file,) in connection.execute("select source_file from crypto.withdrawn_files")}
+    return Lacking(found["symbols"], found["exchanges"], withdrawn)
+
+
+def add_symbols(settings: Settings, names: Mapping[str, str], category: str) -> list[str]:
+    """Add symbols that count, given with their names; return those that were not there in whatever spelling."""
+    added = []
+    with _reference(settings) as connection:
+        for symbol, name in names.items():
+            inserted = connection.execute(
+                "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
+                (symbol.strip(), name, category),
+            )
+            added += [symbol] * inserted.rowcount
+    return added
+
+
+def add_exchange(settings: Settings, exchange: str, name: str, country: str, website: str) -> bool:
+    """Add an exchange whose trades count; return False if it is there already, in whatever spelling."""
+    with _reference(settings) as connection:
+        added = connection.execute(
+            "insert into crypto.exchanges (exchange, name, country, website) values (%s, %s, %s, %s) "
+            "on conflict do nothing",
+            (exchange.strip(), name, country, website),
+        )
+    return added.rowcount == 1
+
+
+@contextmanager
+def _reference(settings: Settings) -> Iterator[Connection[Any]]:
+    """Yield a connection to the migrated schema crypto; raise CryptoError if Postgres refuses a statement."""
+    import psycopg
+
     from lakehouse import postgres
     from lakehouse.postgres import migrate
-    from lakehouse.storage import lake
 
-    landed = lake.read(settings, "bronze.landed_files", ["source_file"])
-    if landed is None or file not in landed["source_file"].to_pylist():
-        raise CryptoError(f"{file} has not landed; name a file as bronze.landed_files does, below trades/.")
     with postgres.connect(settings) as connection:
         migrate.migrate(connection)
-        inserted = connection.execute(
-            "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s) on conflict do nothing",
-            (file, why),
-        ).rowcount
-        query = "select reason from crypto.withdrawn_files where source_file = %s"
-        (reason,) = connection.execute(query, (file,)).fetchone() or (why,)
-    if reason != why:
-        raise CryptoError(
-            f"{file} was withdrawn before, because {reason!r}; to give another reason, update its row of "
-            "crypto.withdrawn_files in Postgres."
-        )
-    return inserted > 0
+        try:
+            yield connection
+        except psycopg.Error as error:
+            raise CryptoError(f"The reference data refuses that ({first_line(error)}); correct it.") from error
+
+
+def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
+    """Insert files into ``crypto.withdrawn_files``; return those that were not there yet.
+
+    Raise CryptoError, and insert none, if one of them has not landed and does not wait in the landing zone either, or
+    was withdrawn for another reason.
+    """
+    from ingestion import landing_zone
+    from lakehouse.storage import lake
+
+    named = list(files)
+    landed = lake.read(settings, "bronze.landed_files", ["source_file"])
+    known = set(landed["source_file"].to_pylist()) if landed else set()
+    if unknown := set(named) - known:
+        unknown -= {file.path for file in landing_zone.of(settings).list().files}
+    if unknown:
+        raise CryptoError(f"{min(unknown)} has not landed; name a file as bronze.landed_files does, below trades/.")
+    with _reference(settings) as connection:
+        query = "select source_file, reason from crypto.withdrawn_files where source_file = any(%s)"
+        before = dict(connection.execute(query, [named]).fetchall())
+        for file, reason in before.items():
+            if reason != why:
+                raise CryptoError(
+                    f"{file} was withdrawn before, because {reason!r}; to give another reason, update its row of "
+                    "crypto.withdrawn_files in Postgres."
+                )
+        added = [file for file in dict.fromkeys(named) if file not in before]
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into crypto.withdrawn_files (source_file, reason) values (%s, %s)",
+                [(file, why) for file in added],
+            )
+    return added
 
 
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:

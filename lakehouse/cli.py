@@ -12,11 +12,14 @@ from lakehouse import ending
 from lakehouse.errors import CryptoError, masked
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lakehouse.settings import Settings
 
 
 # The engine of each dbt target on this machine.
 ENGINES = {"local": "sail", "spark": "spark"}
+DATE = click.DateTime(["%Y-%m-%d"])
 
 
 class Commands(click.Group):
@@ -112,15 +115,164 @@ def generate(
     click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
 
 
+@main.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path(path_type=Path))
+@click.option("--exchange", help="The exchange, where the files don't say it, such as Kraken.")
+@click.option("--market", help="The market, where the files don't say it, such as BTC/USD.")
+@click.option("--columns", help="Columns of your own files, such as price=px,volume=qty,timestamp=ts,trade_type=side.")
+@click.option(
+    "--side",
+    type=click.Choice(["tick-rule", "maker"]),
+    help="Estimate missing sides from the price before; or: your own files give the maker's side.",
+)
+@click.option(
+    "--per",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Count so many units of the base as one: 1000PEPE.",
+)
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--dry-run", is_flag=True, help="Only show what the files are and five rows.")
+def import_(
+    paths: tuple[Path, ...],
+    exchange: str | None,
+    market: str | None,
+    columns: str | None,
+    side: str | None,
+    per: int,
+    replace: bool,
+    dry_run: bool,
+) -> None:
+    """Turn archives of trades into raw trades in the landing zone.
+
+    Takes what Binance, Kraken, bitcoincharts, Tardis and freqtrade give out, answers of Coinbase, Bitstamp, Gemini,
+    Binance and Kraken saved as JSON, and your own CSV, Parquet and Feather files; plain, as .gz or as .zip. It says
+    what it took each file for and shows five rows. docs/market_data.md says more.
+
+    Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
+    """
+    from ingestion.market_data import importing
+    from ingestion.market_data.formats import Options, own
+
+    settings = load()
+    mapping = own.mapping(columns) if columns else {}
+    options = Options(exchange, market, mapping, side, per, replace)
+    sys.exit(importing.run(settings, paths, options, click.echo, dry_run=dry_run))
+
+
+@main.group()
+def symbols() -> None:
+    """Add to the symbols whose trades count."""
+
+
+@symbols.command("add")
+@click.argument("names", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option("--name", help="Name of the asset, for one symbol.  [default: the symbol]")
+@click.option("--category", default="other", show_default=True, help="Kind of the asset, such as scaling.")
+def symbols_add(names: tuple[str, ...], name: str | None, category: str) -> None:
+    """Add symbols: the next run takes in their trades, those that were rejected before too.
+
+    Example: crypto symbols add BTC/EUR --name "Bitcoin in euros"
+    """
+    from ingestion import reference
+
+    if name and len(names) > 1:
+        raise CryptoError("--name is the name of one symbol; add the symbols one by one, or without it.")
+    added = reference.add_symbols(load(), {symbol: name or symbol for symbol in names}, category)
+    for symbol in names:
+        end = "is added; the next `crypto run` takes in its trades." if symbol in added else "is there."
+        click.echo(f"{symbol} {end}")
+
+
+@main.group()
+def exchanges() -> None:
+    """Add to the exchanges whose trades count."""
+
+
+@exchanges.command("add")
+@click.argument("exchange")
+@click.option("--name", help="Name of the company.  [default: the exchange]")
+@click.option("--country", default="unknown", show_default=True, help="Country of its head office.")
+@click.option("--website", default="unknown", show_default=True, help="Address of its home page.")
+def exchanges_add(exchange: str, name: str | None, country: str, website: str) -> None:
+    """Add an exchange: the next run takes in its trades, those that it rejected before too.
+
+    Example: crypto exchanges add Bitstamp --country Luxembourg
+    """
+    from ingestion import reference
+
+    added = reference.add_exchange(load(), exchange, name or exchange, country, website)
+    click.echo(f"{exchange} is added; the next `crypto run` takes in its trades." if added else f"{exchange} is there.")
+
+
 @main.command()
-def ingest() -> None:
+@click.argument("exchange")
+@click.argument("markets", nargs=-1, required=True, metavar="MARKET...")
+@click.option("--since", type=DATE, metavar="DATE", help="The first day, UTC, as 2024-08-31.  [default: yesterday]")
+@click.option("--until", type=DATE, metavar="DATE", help="The last day, included.  [default: yesterday]")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["archive", "api", "tardis"]),
+    help="Where from.  [default: Binance's archive, else the exchange's API]",
+)
+@click.option("--today", is_flag=True, help="Also what there is of today, which is not over.")
+@click.option("--side", type=click.Choice(["tick-rule"]), help="Estimate missing sides from the price before.")
+@click.option("--per", default=1, show_default=True, help="Count so many units of the base as one: 1000PEPE.")
+@click.option("--without-ids", is_flag=True, help="Number trades by second and place, where an exchange's ids repeat.")
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--again", is_flag=True, help="Also days that were fetched before.")
+@click.option("--dry-run", is_flag=True, help="Only say about how much it is.")
+def fetch(
+    exchange: str,
+    markets: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    source: str | None,
+    today: bool,
+    side: str | None,
+    per: int,
+    without_ids: bool,
+    replace: bool,
+    again: bool,
+    dry_run: bool,
+) -> None:
+    """Fetch trades of whole UTC days from an exchange into the landing zone.
+
+    From Binance's public archive, from Tardis' free first days of months, or from the API of Binance, Kraken, Coinbase,
+    Bitstamp or Gemini. It says first about how much it is, and goes on where it stopped. docs/market_data.md says more.
+
+    Example: crypto fetch binance BTCUSDT ETHUSDT --since 2024-08-01
+    """
+    from ingestion.market_data import fetch as fetching
+    from ingestion.market_data.fetch.source import Wanted
+
+    fetching.run(
+        load(),
+        exchange,
+        markets,
+        since.date() if since else None,
+        until.date() if until else None,
+        Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
+        click.echo,
+        source=source,
+        per=per,
+        again=again,
+        dry_run=dry_run,
+    )
+
+
+@main.command()
+@target_option
+def ingest(target: str) -> None:
     """Land new files and the reference data in bronze.
 
     Example: crypto ingest
     """
     from lakehouse.run import lock, pipeline
 
-    settings = load()
+    settings = load_for(target)
     with lock.exclusive(settings):
         pipeline.show_landed(pipeline.ingest(settings), click.echo)
 
@@ -165,10 +317,10 @@ def sync(plan: bool, force: bool) -> None:
 
 
 @main.command()
-@click.argument("file")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--why", required=True, help="The reason, for later readers.")
-def withdraw(file: str, why: str) -> None:
-    """Withdraw a landed file: from the next run on, its trades are rejected.
+def withdraw(files: tuple[str, ...], why: str) -> None:
+    """Withdraw files: from the next run on, their trades are rejected.
 
     FILE is its path below the landing zone's trades/, as in `source_file`.
 
@@ -176,10 +328,12 @@ def withdraw(file: str, why: str) -> None:
     """
     from ingestion import reference
 
-    if reference.withdraw(load(), file, why):
-        click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
-    else:
-        click.echo(f"{file} was withdrawn before, for the same reason.")
+    added = reference.withdraw(load(), files, why)
+    for file in files:
+        if file in added:
+            click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
+        else:
+            click.echo(f"{file} was withdrawn before, for the same reason.")
 
 
 @main.command()
@@ -267,14 +421,15 @@ def engine() -> None:
 
 
 @engine.command("start")
-def engine_start() -> None:
+@target_option
+def engine_start(target: str) -> None:
     """Start the engine, so that later commands need not wait for it.
 
     Example: crypto engine start
     """
     from lakehouse import engine as engine_module
 
-    settings = load()
+    settings = load_for(target)
     click.echo(f"The engine runs at {engine_module.ensure(settings).url}")
 
 

@@ -6,7 +6,6 @@ an adapter, so nothing later could give target ``postgres`` the embedded server'
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -24,14 +23,15 @@ def main() -> None:
 
     A command that writes into the local lake waits for others that do.
     """
-    from lakehouse.run.dbt_runner import prepare_environment
+    from lakehouse.run.dbt_runner import chosen_target, prepare_environment
     from lakehouse.run.lock import exclusive
 
     arguments = sys.argv[1:]
     with ExitStack() as held:
         try:
+            refuse_clone(arguments)
             settings = prepare_environment(arguments)
-            if _chosen(arguments) in LOCAL:
+            if chosen_target(arguments) in LOCAL:
                 signal.signal(signal.SIGINT, _stop)
             if writes(arguments):
                 held.enter_context(exclusive(settings))
@@ -51,13 +51,6 @@ def run() -> None:
         if end.code and explainer.sentence:
             print(explainer.sentence, file=sys.stderr)
         raise
-
-
-def _chosen(arguments: list[str]) -> str:
-    """Return the target of a dbt command line."""
-    from lakehouse.run.dbt_runner import named_target
-
-    return named_target(arguments) or os.environ.get("DBT_TARGET") or "local"
 
 
 def _stop(*_: object) -> None:
@@ -82,7 +75,20 @@ class ErrorExplainer:
 
 def writes(arguments: list[str]) -> bool:
     """Return whether a dbt command line writes into the local lake."""
-    return _chosen(arguments) in LOCAL and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+    from lakehouse.run.dbt_runner import chosen_target
+
+    return chosen_target(arguments) in LOCAL and "--help" not in arguments and not WRITING.isdisjoint(arguments)
+
+
+def refuse_clone(arguments: list[str]) -> None:
+    """Raise CryptoError for ``dbt clone`` on a target that can't clone: dbt would replace tables by views."""
+    from lakehouse.run.dbt_runner import chosen_target
+
+    if "clone" in arguments and "--help" not in arguments and chosen_target(arguments) != "databricks":
+        raise CryptoError(
+            "`dbt clone` copies schemas of Databricks only (`--target databricks`); here a data home is one "
+            "environment: copy its folder and set CRYPTO_HOME to the copy."
+        )
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ NAMES = (
     "CRYPTO_RUN_BUDGET",
     "CRYPTO_OVER_BUDGET",
     "CRYPTO_WEBHOOK_URL",
+    "CRYPTO_EXCHANGE_MIRROR",
     "RAW_BUCKET",
     "PROCESSED_BUCKET",
     "ANALYTICS_BUCKET",
@@ -55,6 +56,7 @@ NAMES = (
     "DB_PASSWORD",
     "DB_SSLMODE",
     "DB_SSLROOTCERT",
+    "DB_LAKEBASE",
     "DATABRICKS_HOST",
     "DATABRICKS_WORKSPACE_URL",
     "DATABRICKS_HTTP_PATH",
@@ -83,7 +85,10 @@ NO_GRPC_PROXY = ("no_grpc_proxy", "NO_GRPC_PROXY")
 
 @dataclass(frozen=True)
 class Postgres:
-    """How to connect to the user's own Postgres server; the embedded server keeps its own values."""
+    """How to connect to the user's own Postgres server; the embedded server keeps its own values.
+
+    ``lakebase`` names the instance or endpoint of Lakebase whose tokens take the place of a password.
+    """
 
     host: str
     port: int
@@ -92,6 +97,7 @@ class Postgres:
     password: str = field(repr=False)
     sslmode: str
     sslrootcert: str | None
+    lakebase: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,7 @@ class Settings:
     run_budget: float | None
     fail_over_budget: bool
     webhook_url: str | None = field(repr=False)
+    exchange_mirror: str | None
     aws_region: str | None
     aws_endpoint_url: str | None
     values: Mapping[str, str] = field(repr=False)
@@ -267,6 +274,7 @@ def load(environ: Mapping[str, str] | None = None, project: Path | None = None) 
         run_budget=_number("CRYPTO_RUN_BUDGET", budget, 10_000) if (budget := get("CRYPTO_RUN_BUDGET")) else None,
         fail_over_budget=_choice("CRYPTO_OVER_BUDGET", get("CRYPTO_OVER_BUDGET") or "warn", ("warn", "fail")) == "fail",
         webhook_url=_webhook(get("CRYPTO_WEBHOOK_URL")),
+        exchange_mirror=_mirror(get("CRYPTO_EXCHANGE_MIRROR")),
         aws_region=get("AWS_REGION"),
         aws_endpoint_url=get("AWS_ENDPOINT_URL"),
         values=values,
@@ -353,9 +361,18 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 def _webhook(value: str | None) -> str | None:
     # The message leaves the address out, which is a secret: anyone who knows it can post.
-    if value and not value.startswith(("https://", "http://")):
-        raise CryptoError("CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://.")
+    if value and not all("://" in address for address in value.split()):
+        raise CryptoError(
+            "CRYPTO_WEBHOOK_URL is not a web address; write one that begins with https://, or one of Apprise, "
+            "such as mailto://..., and a space between two."
+        )
     return value
+
+
+def _mirror(value: str | None) -> str | None:
+    if value and not value.startswith(("https://", "http://")):
+        raise CryptoError(f"CRYPTO_EXCHANGE_MIRROR is {value!r}; write a web address that begins with https://.")
+    return value.rstrip("/") if value else None
 
 
 def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[str, str]) -> Postgres | None:
@@ -381,8 +398,9 @@ def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[st
     host = host.strip("[]")
     if not (port.isdigit() and 0 < int(port) < 65536):
         raise CryptoError(f"DB_PORT is {port!r}; write a port number from 1 to 65535.")
+    lakebase = given["DB_LAKEBASE"]
     for name in ("DB_NAME", "DB_USER", "DB_PASSWORD"):
-        if not given[name]:
+        if not given[name] and not (name == "DB_PASSWORD" and lakebase):
             raise CryptoError(f"DB_ENDPOINT is set but {name} is not; set it in the environment or in .env.")
     local = host in LOCAL_HOSTS
     sslmode = given["DB_SSLMODE"] or ("prefer" if local else "verify-full")
@@ -398,7 +416,8 @@ def _postgres(given: Mapping[str, str | None], project: Path, values: Mapping[st
         port=int(port),
         name=str(given["DB_NAME"]),
         user=str(given["DB_USER"]),
-        password=str(given["DB_PASSWORD"]),
+        password=given["DB_PASSWORD"] or "",
         sslmode=sslmode,
         sslrootcert=rootcert or ("system" if sslmode == "verify-full" else None),
+        lakebase=None if given["DB_PASSWORD"] else lakebase,
     )

@@ -8,16 +8,18 @@ from typing import Any
 from lakehouse.errors import CryptoError
 
 REQUIRED = ("DB_ENDPOINT", "DB_NAME", "DB_USER", "DB_PASSWORD")
-OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT")
+PASSWORD, LAKEBASE = "DB_PASSWORD", "DB_LAKEBASE"
+OPTIONAL = ("DB_PORT", "DB_SSLMODE", "DB_SSLROOTCERT", "DB_LAKEBASE", "CRYPTO_WEBHOOK_URL")
 
 
 def read(dbutils: Any, scope: str) -> dict[str, str]:
-    """Return the Postgres settings of a scope; raise CryptoError if a required one is missing.
+    """Return the settings of a scope; raise CryptoError if a required one, of Postgres, is missing.
 
     ``dbutils`` is the utility object that Databricks provides to a notebook or a job.
     """
     values = dict(_found(dbutils, scope, (*REQUIRED, *OPTIONAL)))
-    if missing := [name for name in REQUIRED if name not in values]:
+    # Lakebase's tokens take the place of a password.
+    if missing := [name for name in REQUIRED if name not in values and not (name == PASSWORD and LAKEBASE in values)]:
         raise CryptoError(
             f"The secret scope {scope!r} has no {', '.join(missing)} that this user can read; "
             f"put it there with `databricks secrets put-secret {scope} {missing[0]}`, or grant READ on the scope."

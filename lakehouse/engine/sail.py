@@ -1,4 +1,4 @@
-"""Sail, the default local engine: how its server is started, and how a client talks to it.
+"""Sail, the default local engine: how its server is started, and what its clients set.
 
 Sail (https://github.com/lakehq/sail) is a Spark Connect server in one native process.
 """
@@ -11,13 +11,9 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 START_SECONDS = 30
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/_.-]+")
@@ -75,13 +71,3 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
         values |= {name: value for name, value in given.items() if value}
         values["AWS_ALLOW_HTTP"] = str((settings.aws_endpoint_url or "").startswith("http://")).lower()
     return values
-
-
-def open_session(url: str, session_id: str) -> SparkSession:
-    """Open the session that all clients of this engine share: Sail keeps a catalog for each session."""
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.remote(f"{url}/;session_id={session_id}")
-    for name, value in CLIENT_SETTINGS.items():
-        builder = builder.config(name, value)
-    return builder.create()

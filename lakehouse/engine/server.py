@@ -127,14 +127,18 @@ def answers(port: int) -> bool:
 
 
 def open_session(engine: Engine) -> SparkSession:
-    """Open this process's client of the engine's session."""
-    spark = KINDS[engine.kind].open_session(engine.url, engine.session)
-    # Closing a client must not end the session of all others.
-    spark.release_session_on_close = False
+    """Open this process's client of the session that all clients of the engine share, for the sake of its catalog."""
+    from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
+    # Settings come after the retries: a builder with settings would ask the server, and retry for ten minutes.
+    spark = SparkSession.builder.remote(f"{engine.url}/;session_id={engine.session}").create()
+    # Closing a client must not end the session of all others.
+    spark.release_session_on_close = False
     client: Any = spark.client  # type: ignore[operator]
     client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
+    for name, value in KINDS[engine.kind].CLIENT_SETTINGS.items():
+        spark.conf.set(name, value)
     return spark
 
 
@@ -161,15 +165,19 @@ def _start(settings: Settings) -> Engine:
         process.stdin.close()
     # Importing Spark's client takes as long as starting the server: do both at once.
     import pyspark.sql  # noqa: F401
+    from pyspark.errors import PySparkException
 
     until = time.monotonic() + kind.START_SECONDS
     while time.monotonic() < until:
         engine = _read(settings)
         if engine and engine.port == port:
             if answers(port):
-                session = open_session(engine)
-                catalog.restore(settings, session, engine.home)
-                session.stop()
+                try:
+                    session = open_session(engine)
+                    catalog.restore(settings, session, engine.home)
+                    session.stop()
+                except PySparkException:
+                    break
                 engine = replace(engine, ready=True, lake=_lake(settings))
                 keeper.write(state, asdict(engine))
                 return engine

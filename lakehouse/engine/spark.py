@@ -1,19 +1,16 @@
-"""Apache Spark with Delta, the second local engine: how its server is started, and how a client talks to it."""
+"""Apache Spark with Delta, the second local engine: how its server is started."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lakehouse.engine import jars
 from lakehouse.errors import to_stderr
 from lakehouse.settings import Settings
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
 START_SECONDS = 120
+CLIENT_SETTINGS: dict[str, str] = {}
 
 # The options that Spark's own launcher passes to a Java newer than 8.
 JAVA_OPTIONS = [
@@ -133,10 +130,3 @@ def home(settings: Settings) -> str:
 def environment(settings: Settings, folder: Path) -> dict[str, str]:
     """Return the environment of the server."""
     return {"SPARK_LOCAL_IP": "127.0.0.1"}
-
-
-def open_session(url: str, session_id: str) -> SparkSession:
-    """Open the session that all clients of this engine share, and with it the code that Spark has generated."""
-    from pyspark.sql import SparkSession
-
-    return SparkSession.builder.remote(f"{url}/;session_id={session_id}").create()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ingestion import bronze
 from lakehouse import engine
 from lakehouse.errors import CryptoError
-from lakehouse.settings import SAIL, Settings
+from lakehouse.settings import SAIL, SPARK, Settings
 from lakehouse.storage import lake
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ LINEAGE = {"batch_id", "revision"}
 # Tables that record the changes between runs, and so depend on the order of arrival.
 HISTORY = {"candle_revisions"}
 EXAMPLES = 3
-# Largest difference of gold's doubles between two engines, relative to the larger of the value and 1;
-# for differences of prices, relative to the close.
+# Largest difference of gold's doubles between two engines, relative to the larger of the value and 1, and
+# for differences of prices to the prices of the row: the close can be far below the averages that are subtracted.
 TOLERANCE = 1e-12
 PRICE_DIFFERENCES = {"macd", "macd_signal", "macd_histogram", "atr_14"}
+PRICES = ("close", "ema_12", "ema_26")
+# How the engines name themselves in the commits of a Delta log.
+WRITERS = {"sail-delta-lake": SAIL, "Apache-Spark": SPARK}
 # Name of the link in the scratch home that points to the live warehouse.
 LIVE = "live"
 
@@ -66,8 +69,8 @@ def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> 
     """Replay the trades in the random order of ``seed``; return the tables that differ from the live ones.
 
     ``kind`` is the engine of the replay, `sail` or `spark`; ``say`` receives lines of progress. The engines compute
-    logarithms and powers with different libraries, so with Spark gold's doubles can differ by TOLERANCE; all other
-    values must be equal.
+    logarithms and powers with different libraries, so gold's doubles may differ by TOLERANCE from those that the other
+    engine has written; all other values must be equal.
 
     Raise CryptoError if nothing has landed yet or the replay itself fails.
     """
@@ -80,7 +83,11 @@ def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> 
             _land(spark, scratch, number, pieces)
             say(f"Batch {number} of {len(plan)}: {len(pieces):,} pieces of {len(files):,} files; building ...")
             tables = _build(scratch)
-        return [difference for table, key in tables if (difference := _compare(spark, scratch, table, key))]
+        differences = (
+            _compare(spark, scratch, table, key, tolerant=bool(_writers(settings, table) - {kind}))
+            for table, key in tables
+        )
+        return [difference for difference in differences if difference]
 
 
 def deal(files: list[str], seed: int, batches: int) -> list[list[Piece]]:
@@ -172,14 +179,27 @@ def _build(scratch: Settings) -> list[tuple[str, list[str]]]:
     )
 
 
-def _compare(spark: SparkSession, scratch: Settings, table: str, key: list[str]) -> Difference | None:
-    """Compare a table with the live one by its key; return None if all values are equal."""
+def _writers(settings: Settings, table: str) -> set[str]:
+    """Return the engines that have written a live table, as far back as its log goes."""
+    found = lake.table(settings, table)
+    commits = found.history() if found else []
+    names = {commit.get("engineInfo", "").split(":")[0].split("/")[0] for commit in commits}
+    return {WRITERS[name] for name in names if name in WRITERS}
+
+
+def _compare(
+    spark: SparkSession, scratch: Settings, table: str, key: list[str], *, tolerant: bool
+) -> Difference | None:
+    """Compare a table with the live one by its key; return None if all values are equal.
+
+    If ``tolerant``, gold's doubles may differ by TOLERANCE.
+    """
     schema, name = table.split(".")
     columns = [column for column in spark.table(table).columns if column not in LINEAGE]
     values = [column for column in columns if column not in key]
     on = " and ".join(f"live.{column} <=> replay.{column}" for column in key)
     types = dict(spark.table(table).dtypes)
-    tolerant = scratch.engine != SAIL and schema == "gold"
+    tolerant = tolerant and schema == "gold"
     differs = " or ".join(_differs(column, tolerant and types[column] == "double") for column in values)
     rows = spark.sql(
         f"""
@@ -201,8 +221,8 @@ def _differs(column: str, tolerant: bool) -> str:
     if not tolerant:
         return distinct
     distance = f"abs(live.{column} - replay.{column})"
-    scale = "abs(live.close)" if column in PRICE_DIFFERENCES else f"abs(live.{column})"
-    allowed = f"{TOLERANCE}d * greatest({scale}, 1d)"
+    scales = [column, *(PRICES if column in PRICE_DIFFERENCES else ())]
+    allowed = f"{TOLERANCE}d * greatest(1d, {', '.join(f'abs(live.{scale})' for scale in scales)})"
     return f"({distinct} and not coalesce({distance} <= {allowed}, false))"
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 
 from lakehouse.errors import CryptoError, masked
+from lakehouse.postgres import lakebase
 from lakehouse.postgres.embedded import CONNECT_SECONDS, Embedded
 from lakehouse.settings import Settings
 
@@ -104,7 +105,7 @@ def values(settings: Settings) -> dict[str, Any]:
         "port": server.port,
         "dbname": server.name,
         "user": server.user,
-        "password": server.password,
+        "password": lakebase.token(server.lakebase) if server.lakebase else server.password,
         "sslmode": server.sslmode,
         "sslrootcert": server.sslrootcert,
     }

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
+import logging
 import re
-import urllib.error
-import urllib.request
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from lakehouse.settings import Settings
 
-SEND_SECONDS = 10
+TITLE = "Crypto lakehouse"
 FAILING = ("error", "fail", "runtime error", "partial success")
 NOBODY = "nobody"
 HEADING = re.compile(r"(\w+ )?\w*(Error|Exception)( in .*)?:?$")
@@ -98,10 +97,15 @@ def owner(unique_id: str, manifest: dict[str, Any]) -> str:
 
 
 def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
-    """Return the alert of a run: ``text`` is for people (Slack, Teams and others show it), the rest for programs."""
+    """Return the alert of a run: ``text`` is for people (chats and mails show it), the rest for programs.
+
+    The summary's ``what`` names what ran, if not a whole run; ``page`` is the address at which it can be seen.
+    """
     failing = [node for node in nodes if node.status != "warn"]
     warning = [node for node in nodes if node.status == "warn"]
-    head = f"Crypto lakehouse: the run {'went through' if summary['ok'] else 'failed'} in {summary['seconds']:.0f} s"
+    what = summary.get("what", "run")
+    outcome = "went through" if summary["ok"] else "failed"
+    head = f"Crypto lakehouse: the {what} {outcome} in {summary['seconds']:.0f} s"
     counts = [f"{len(failing)} failing"] * bool(failing) + [f"{len(warning)} warning"] * bool(warning)
     lines = [f"{head}{', with ' if counts else ''}{' and '.join(counts)}."]
     if summary.get("error"):
@@ -114,6 +118,8 @@ def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
         lines.append(f"  look: {node.look}")
     if len(nodes) > LISTED:
         lines.append(f"... and {len(nodes) - LISTED} more.")
+    if summary.get("page"):
+        lines.append(f"The run: {summary['page']}")
     return {
         "text": "\n".join(lines),
         "ok": summary["ok"],
@@ -127,23 +133,53 @@ def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
 
 
 def send(settings: Settings, alert: dict[str, Any], say: Callable[[str], None]) -> bool:
-    """Post an alert to the webhook, if one is set, and return whether it was sent.
+    """Send an alert to each address of the settings, if there is one, and return whether all took it.
 
-    A failure is reported with ``say`` and does not change the outcome of the run.
+    Apprise knows the form of each chat, pager and mail. A failure is reported with ``say`` and does not change the
+    outcome of the run.
     """
     if not settings.webhook_url:
         return False
-    body = json.dumps(alert).encode()
-    request = urllib.request.Request(settings.webhook_url, body, {"Content-Type": "application/json"}, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=SEND_SECONDS):
-            say("An alert was sent to the webhook.")
-            return True
-    except urllib.error.HTTPError as error:
-        why = f"it answered {error.code}"
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        # The text of an error can contain the address, which is a secret.
-        reason = getattr(error, "reason", None) or error
-        why = getattr(reason, "strerror", None) or type(reason).__name__
-    say(f"The alert could not be sent to the webhook ({why}); check CRYPTO_WEBHOOK_URL and the receiver.")
+        import apprise
+    except ImportError:
+        say("The alert could not be sent: the package apprise is not installed; run `make setup`, or install it.")
+        return False
+    # The log, which can contain the address, a secret, is kept from the terminal and read for the reason.
+    logging.getLogger("apprise").propagate = False
+    kind = apprise.NotifyType.FAILURE if not alert["ok"] else apprise.NotifyType.WARNING
+    sent = []
+    with apprise.LogCapture(level=logging.WARNING) as log:
+        for address in settings.webhook_url.split():
+            receiver = apprise.Apprise.instantiate(_receiver(address, alert), suppress_exceptions=True)
+            body = {"body": alert["text"], "title": TITLE, "notify_type": kind}
+            sent.append(receiver is not None and bool(receiver.notify(**body)))
+        answered = re.search(r"error=(\d+)", log.getvalue())
+    if all(sent):
+        say("An alert was sent.")
+        return True
+    why = f" (it answered {answered[1]})" if answered else ""
+    say(f"The alert could not be sent{why}; check CRYPTO_WEBHOOK_URL and the receiver.")
     return False
+
+
+def _receiver(address: str, alert: dict[str, Any]) -> str | dict[str, Any]:
+    """Return what Apprise makes a receiver of: an address that it knows, or one that takes the alert as JSON."""
+    import apprise
+
+    given = urllib.parse.urlsplit(address)
+    known = apprise.Apprise.instantiate(address, suppress_exceptions=True) is not None
+    if known or given.scheme not in ("http", "https"):
+        return address
+    # Apprise's own names of the body's parts that are not wanted, and the name that Mattermost and others expect.
+    body = {"version": "", "attachments": "", "message": "text"}
+    return {
+        "schema": "jsons" if given.scheme == "https" else "json",
+        "host": given.hostname,
+        "port": given.port,
+        "fullpath": given.path,
+        "user": given.username,
+        "password": given.password,
+        "params": dict(urllib.parse.parse_qsl(given.query)),
+        "payload": body | {name: value for name, value in alert.items() if name != "text"},
+    }

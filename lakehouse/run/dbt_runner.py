@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +47,8 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
     progress = Progress(view)
     started = time.monotonic()
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
-    result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *folders])
+    with without_options_of_the_shell():
+        result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *folders])
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if result.exception is not None:
@@ -60,13 +64,31 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
     }
 
 
+@contextmanager
+def without_options_of_the_shell() -> Iterator[None]:
+    """Hide dbt's options in the environment, such as DBT_TARGET or DBT_RESOURCE_TYPES: a run builds everything.
+
+    They are meant for commands of dbt that the user types. ``DBT_ENV_`` begins values that a project may read.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if is_option(name)}
+    try:
+        yield
+    finally:
+        os.environ |= hidden
+
+
+def is_option(name: str) -> bool:
+    """Return whether dbt may take an environment variable for one of its options."""
+    return name.startswith("DBT_") and not name.startswith("DBT_ENV_")
+
+
 def prepare_environment(arguments: list[str]) -> Settings:
     """Put the settings into the environment and return them; for target ``postgres``, start the server too."""
     os.environ.setdefault("TZ", "UTC")
     time.tzset()
     settings = settings_module.load()
     settings.export()
-    if "postgres" in (named_target(arguments), os.environ.get("DBT_TARGET")):
+    if chosen_target(arguments) == "postgres":
         from lakehouse import postgres
 
         postgres.ignore_libpq_environment()
@@ -74,6 +96,24 @@ def prepare_environment(arguments: list[str]) -> Settings:
         values = postgres.values(settings)
         os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
     return settings
+
+
+def chosen_target(arguments: list[str]) -> str:
+    """Return the target of a dbt command: the one that it names, else dbt's variables, else the profile's default.
+
+    ``dbt retry`` repeats the last command with its target.
+    """
+    in_shell = os.environ.get("DBT_ENGINE_TARGET") or os.environ.get("DBT_TARGET")
+    return named_target(arguments) or in_shell or (last_target() if "retry" in arguments else None) or "local"
+
+
+def last_target() -> str | None:
+    """Return the target of the last command that left its results in the project's folder ``target``."""
+    try:
+        results = json.loads((settings_module.project_root() / "target" / "run_results.json").read_text())
+        return str(results["args"]["target"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def named_target(arguments: list[str]) -> str | None:

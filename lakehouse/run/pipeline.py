@@ -93,7 +93,7 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
     show_landed(landed, view.say)
     view.stage("Building, testing and publishing")
     build = run_dbt(
-        settings, ["build", "--target", settings.target, "--exclude-resource-type", "unit_test", *options], view
+        settings, ["build", "--target", settings.target, "--exclude-resource-types", "unit_test", *options], view
     )
     checks = None
     if build["ok"]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MODEL = "models/sync/postgres_sync.py"
 CHUNK_ROWS = 500_000
+# Bytes of a column that are read at a time.
+BUFFER = 2**20
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,26 @@ class LakeSource:
         return lake.column_types(self.delta)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield all rows as Arrow tables of at most CHUNK_ROWS rows."""
-        import pyarrow
+        """Yield all rows as Arrow tables of at most CHUNK_ROWS rows, with one chunk read ahead."""
+        return _read_ahead(self._chunks(columns))
 
-        batches = self.delta.to_pyarrow_dataset().to_batches(
-            columns=list(columns), batch_size=CHUNK_ROWS, batch_readahead=1, fragment_readahead=1
-        )
-        for batch in batches:
-            yield pyarrow.Table.from_batches([batch])
+    def _chunks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        dataset = self.delta.to_pyarrow_dataset()
+        schema = pa.schema([dataset.schema.field(name) for name in columns])
+        # A dataset's own batches hold whole row groups, which can have a million rows.
+        for fragment in dataset.get_fragments():
+            file = pq.ParquetFile(fragment.path, filesystem=fragment.filesystem, pre_buffer=False, buffer_size=BUFFER)
+            names = file.schema_arrow.names
+            for batch in file.iter_batches(CHUNK_ROWS, columns=[name for name in columns if name in names]):
+                rows = pa.Table.from_batches([batch])
+                # A file that is older than a column lacks it.
+                values = [
+                    rows[name] if name in names else pa.nulls(len(rows), schema.field(name).type) for name in columns
+                ]
+                yield pa.table(values, columns).cast(schema)
 
 
 @dataclass
@@ -113,12 +127,16 @@ class SparkSource:
             where = f"where pmod(xxhash64({key}), {chunks}) = {chunk}" if chunks > 1 else ""
             return self.spark.sql(f"select {names} from {self.relation} {where}").toArrow()
 
-        with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(read, 0)
-            for chunk in range(1, chunks):
-                rows, ahead = ahead.result(), reader.submit(read, chunk)
-                yield rows
-            yield ahead.result()
+        return _read_ahead(read(chunk) for chunk in range(chunks))
+
+
+def _read_ahead(chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Yield chunks while a thread reads the one that follows."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(next, chunks, None)
+        while (chunk := ahead.result()) is not None:
+            ahead = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Source:

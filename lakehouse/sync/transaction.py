@@ -2,7 +2,7 @@
 
 The sync model declares the tables. Rows are copied (COPY) into temporary tables, ``CHUNK_ROWS`` at a time with one
 chunk read ahead, and the differences are applied; an empty table is filled directly. Row counts and checksums must then
-equal those of the lake, or the transaction is rolled back. target.py has the steps for one table.
+equal those of the lake, or the transaction is rolled back. synced_table.py has the steps for one table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lakehouse.postgres.names import listed
 from lakehouse.settings import Settings
 from lakehouse.sync.log import COLUMNS, TableSync
 from lakehouse.sync.source import Source, Table, newest
-from lakehouse.sync.target import Target
+from lakehouse.sync.synced_table import SyncedTable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -135,27 +135,27 @@ class Run:
             # If the connection was lost during a commit, the log shows under this lock whether the commit succeeded.
             if done := self._recorded(connection, sources):
                 return done
-        targets = [self._target(connection, source) for source in sources]
-        _each(targets, Target.create, Target.compare_columns)
-        ordered = by_foreign_key(connection, targets)
-        reading = [target for target in ordered if not target.unchanged()]
-        _each(reading, Target.load)
-        staging = [target for target in reading if not target.loaded]
-        _each(staging, Target.stage, Target.check_keys)
-        _each(staging, lambda target: target.check_shrink(self.max_shrink), Target.compare)
+        tables = [self._table(connection, source) for source in sources]
+        _each(tables, SyncedTable.create, SyncedTable.compare_columns)
+        ordered = by_foreign_key(connection, tables)
+        reading = [table for table in ordered if not table.unchanged()]
+        _each(reading, SyncedTable.load)
+        staging = [table for table in reading if not table.loaded]
+        _each(staging, SyncedTable.stage, SyncedTable.check_keys)
+        _each(staging, lambda table: table.check_shrink(self.max_shrink), SyncedTable.compare)
         if not self.plan:
-            writing = [target for target in staging if target.differs]
-            _each(writing, Target.add_columns)
-            _each(writing[::-1], Target.delete)
-            _each(writing, Target.upsert)
-            _each([target for target in reading if target.loaded or target.differs], Target.verify)
-            _each(targets, Target.record)
+            writing = [table for table in staging if table.differs]
+            _each(writing, SyncedTable.add_columns)
+            _each(writing[::-1], SyncedTable.delete)
+            _each(writing, SyncedTable.upsert)
+            _each([table for table in reading if table.loaded or table.differs], SyncedTable.verify)
+            _each(tables, SyncedTable.record)
             connection.commit()
-        return [target.result for target in targets]
+        return [table.result for table in tables]
 
-    def _target(self, connection: psycopg.Connection, source: Source) -> Target:
+    def _table(self, connection: psycopg.Connection, source: Source) -> SyncedTable:
         result = TableSync(self.id, self.invocation_id, source.table.target, source.id, source.version)
-        return Target(connection, source, result, plan=self.plan, force=self.force)
+        return SyncedTable(connection, source, result, plan=self.plan, force=self.force)
 
     def _recorded(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
         query = f"select {listed(COLUMNS)} from crypto.sync_runs where run_id = %s"
@@ -164,17 +164,17 @@ class Run:
         return [rows[source.table.target] for source in sources] if rows else []
 
 
-def _each(targets: Sequence[Target], *steps: Callable[[Target], None]) -> None:
+def _each(tables: Sequence[SyncedTable], *steps: Callable[[SyncedTable], None]) -> None:
     """Do each step for all tables before the next step."""
     for step in steps:
-        for target in targets:
-            with target.timed():
-                step(target)
+        for table in tables:
+            with table.timed():
+                step(table)
 
 
-def by_foreign_key(connection: psycopg.Connection, targets: Sequence[Target]) -> list[Target]:
-    """Return the targets in the order of their foreign keys: each table after the tables that it references."""
-    by_name = {target.table.target: target for target in targets}
+def by_foreign_key(connection: psycopg.Connection, tables: Sequence[SyncedTable]) -> list[SyncedTable]:
+    """Return the tables in the order of their foreign keys: each table after the tables that it references."""
+    by_name = {table.table.target: table for table in tables}
     graph: dict[str, set[str]] = {name: set() for name in by_name}
     query = """
         select referring.relname, referred.relname

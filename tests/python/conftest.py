@@ -24,7 +24,12 @@ from lakehouse.postgres.embedded import Embedded
 os.environ["TZ"] = "UTC"
 time.tzset()
 
-pytest_plugins = ["support.bucket_fixtures", "support.database_fixtures", "support.webhook_fixtures"]
+pytest_plugins = [
+    "support.bucket_fixtures",
+    "support.database_fixtures",
+    "support.exchange_fixtures",
+    "support.webhook_fixtures",
+]
 
 
 def _clean_environment() -> None:

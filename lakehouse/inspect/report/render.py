@@ -12,7 +12,17 @@ from typing import Any
 HERE = Path(__file__).parent
 LIBRARY = HERE / "vendor" / "lightweight-charts.js"
 # In the order in which they use one another; the page joins them to one module.
-SCRIPTS = ("format.js", "prices.js", "market.js", "correlations.js", "quality.js", "runs.js", "main.js")
+SCRIPTS = (
+    "format.js",
+    "prices.js",
+    "market.js",
+    "correlations.js",
+    "quality.js",
+    "arrivals.js",
+    "runs.js",
+    "sync.js",
+    "main.js",
+)
 
 
 def render(data: dict[str, Any]) -> str:

@@ -53,24 +53,14 @@ normalised as (
     left join withdrawn_files on trades.source_file = withdrawn_files.withdrawn_file
 ),
 
-screened as (
+final as (
     select
         trade_id, symbol, exchange, trade_type, price, volume, traded_at, user_id,
         raw_trade_id, raw_symbol, raw_price, raw_volume, raw_trade_type, raw_exchange, raw_timestamp, raw_user_id,
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id,
         {{ trade_key('trade_id') }} as trade_key,
-        case
-            when withdrawn_file is not null then 'withdrawn'
-            when trade_id is null then 'missing_trade_id'
-            when traded_at is null then 'invalid_timestamp'
-            when symbol is null then 'unknown_symbol'
-            when exchange is null then 'unknown_exchange'
-            when coalesce(trade_type, '') not in ('BUY', 'SELL') then 'invalid_trade_type'
-            when coalesce(price, 0) <= 0 then 'invalid_price'
-            when raw_volume is null then 'missing_volume'
-            when coalesce(volume, 0) <= 0 then 'invalid_volume'
-        end as reason
+        {{ first_broken_rule() }} as reason
     from normalised
 )
 
-select * from screened
+select * from final

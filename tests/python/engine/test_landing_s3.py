@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import boto3
 import pytest
+from support import market_files
 from support import s3_server as s3_server_process
 
 from ingestion import landing_zone, ledger, normalise, sample
+from ingestion.market_data import importing
+from ingestion.market_data.formats import Options
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -48,6 +52,19 @@ def test_a_sample_in_a_bucket_is_listed_and_left_alone_the_second_time(cloud: Se
     assert sample.generate(cloud.landing_zone, trades=500) == addresses
     assert zone.list().files == listed
     assert all(zone.holds(file) for file in listed)
+
+
+def test_market_data_is_written_into_a_bucket_once(cloud: Settings, tmp_path):
+    trade = {"id": 1, "price": "1.5", "volume": "2", "side": "BUY", "time": datetime(2024, 3, 1, tzinfo=UTC)}
+    file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03-01.zip", [trade])
+    (day,) = importing.Import([file], Options()).write(cloud)
+    listed = landing_zone.of(cloud).list().files
+    assert [one.path for one in listed] == [day.path] and day.is_new
+    time.sleep(1.1)
+    (again,) = importing.Import([file], Options()).write(cloud)
+    assert (again.is_new, landing_zone.of(cloud).list().files) == (False, listed)
+    (other,) = importing.Import([market_files.binance(file, [trade | {"price": "1.6"}])], Options()).write(cloud)
+    assert other.replaced == (day.path,) and len(landing_zone.of(cloud).list().files) == 2
 
 
 def test_only_parquet_below_trades_without_a_temporary_name_is_listed(cloud: Settings):
@@ -96,13 +113,16 @@ def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch
     assert [(why.reason, why.lasting) for why in staged.set_aside.values()] == [("unreadable", False)] * 2
 
 
-def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str):
+def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_path):
     given = {"RAW_BUCKET": "no-such-bucket", "AWS_ENDPOINT_URL": s3_server, "AWS_REGION": "eu-central-1"}
     wrong = settings_module.load({"CRYPTO_HOME": str(cloud.home), "CRYPTO_CONFIG": "", **given})
     with pytest.raises(CryptoError, match="no-such-bucket"):
         landing_zone.of(wrong).list()
     with pytest.raises(CryptoError, match="no-such-bucket"):
         sample.generate(wrong.landing_zone, trades=500)
+    file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", market_files.TRADES)
+    given = importing.Import([file], Options())
+    assert list(given.write(wrong)) == [] and "no-such-bucket" in given.refused[0]
 
 
 def test_a_key_that_arrow_refuses_is_set_aside_and_the_others_land(spark, schema, cloud: Settings):

@@ -13,19 +13,23 @@ from importlib import import_module, metadata
 
 import pytest
 import yaml
+from databricks.bundles.alerts import Alert
 from databricks.bundles.clusters import Cluster
 from databricks.bundles.dashboards import Dashboard
+from databricks.bundles.database_instances import DatabaseInstance
 from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
 from dbt.cli.main import cli
+from support.metric_view import definition, expanded
 from support.project import PROJECT
 
 from lakehouse.settings import LAYERS
 
 MODELS = {
+    "alerts": Alert,
     "clusters": Cluster,
     "dashboards": Dashboard,
     "jobs": Job,
@@ -37,7 +41,8 @@ MODELS = {
 BUNDLE = yaml.safe_load((PROJECT / "databricks.yml").read_text())
 INCLUDED = [path for pattern in BUNDLE["include"] for path in sorted(PROJECT.glob(pattern))]
 DASHBOARD = json.loads((PROJECT / "resources/crypto.lvdash.json").read_text())
-DATASETS = {dataset["name"]: "".join(dataset["queryLines"]) for dataset in DASHBOARD["datasets"]}
+# The metric view, which only Databricks has, is written out; other queries stay as they are.
+DATASETS = {dataset["name"]: expanded("".join(dataset["queryLines"])) for dataset in DASHBOARD["datasets"]}
 
 
 def merged(base, over):
@@ -79,6 +84,17 @@ EVERY = [(target, kind, name) for target in TARGETS for kind, named in resources
 def test_a_resource_fits_its_published_model(target, kind, name):
     given = resources(target)[kind][name]
     assert MODELS[kind].from_dict(copy.deepcopy(given)).as_dict().keys() >= given.keys()
+
+
+def test_lakebase_fits_its_published_model_and_is_included_only_by_hand():
+    file = PROJECT / "resources/optional/lakebase.yml"
+    ((name, given),) = yaml.safe_load(file.read_text())["resources"]["database_instances"].items()
+    assert DatabaseInstance.from_dict(copy.deepcopy(given)).as_dict() == given
+    assert name == "crypto" and given["enable_pg_native_login"] and file not in INCLUDED
+    with pytest.raises(ValueError, match="scale_to_zero"):
+        DatabaseInstance.from_dict(given | {"scale_to_zero": True})
+    page = (PROJECT / "docs/deploy.md").read_text()
+    assert "resources/optional/lakebase.yml" in page
 
 
 def test_the_published_models_refuse_what_they_do_not_know():
@@ -214,6 +230,23 @@ def test_compute_that_nobody_uses_stops():
     assert found["sql_warehouses"]["crypto"]["auto_stop_mins"] == 5
 
 
+def test_the_alert_asks_the_log_of_the_sync(spark, first_run):
+    alert = resources("prod")["alerts"]["not_published"]
+    (row,) = spark.sql(alert["query_text"].replace("${var.catalog}.", "")).collect()
+    evaluation = alert["evaluation"]
+    limit = evaluation["threshold"]["value"]["double_value"]
+    assert 0 <= row[evaluation["source"]["name"]] < 1 and evaluation["comparison_operator"] == "GREATER_THAN"
+    empty = alert["query_text"].replace(
+        "${var.catalog}.sync.postgres_sync", "(select current_timestamp() as finished_at"
+    )
+    (row,) = spark.sql(empty + " where false)").collect()
+    assert row[0] > limit
+    # The same hours after which dbt's own test of the sync warns.
+    assert limit == yaml.safe_load((PROJECT / "models/serving/crypto.yml").read_text())["sources"][0]["tables"][3][
+        "config"]["freshness"]["warn_after"]["count"]  # fmt: skip
+    assert "alerts" not in resources("dev")
+
+
 def test_there_is_a_schema_for_each_layer():
     for target in TARGETS:
         assert {schema["name"] for schema in resources(target)["schemas"].values()} == set(LAYERS)
@@ -242,6 +275,41 @@ def test_the_dashboard_shows_what_the_tables_hold(spark, first_run):
     assert {row.outcome for row in rows["screening"]} == {"counts", "missing_volume"}
     assert len(rows["candles"]) == len(rows["indicators"]) == 5 * 90 and len(rows["overview"]) == 5
     assert len({row.pair for row in rows["correlations"]}) == 10 and len(rows["syncs"]) >= 2
+
+
+@pytest.mark.parametrize(("days", "column"), [(1, "change_1d"), (7, "change_7d"), (30, "change_30d")])
+def test_the_metric_view_has_the_numbers_of_market_overview(spark, first_run, days, column):
+    query = """
+        select
+            symbol, measure(volume) as volume, measure(vwap) as vwap, measure(last_close) as last_close,
+            measure(period_return) as period_return
+        from gold.market_metrics
+        where metric_date > (select date_sub(max(as_of), {days}) from gold.market_overview)
+        group by symbol
+    """
+    found = {row.symbol: row for row in spark.sql(expanded(query.format(days=days))).collect()}
+    wanted = spark.sql(f"select symbol, close, {column} as change, volume_30d from gold.market_overview").collect()
+    vwap_30 = {
+        row.symbol: row.vwap_30
+        for row in spark.sql("""
+            select symbol, vwap_30 from gold.trading_indicators
+            where metric_date = (select max(as_of) from gold.market_overview)
+        """).collect()
+    }
+    assert len(found) == len(wanted) == 5
+    for row in wanted:
+        one = found[row.symbol]
+        assert float(one.last_close) == row.close
+        assert one.period_return == pytest.approx(row.change, rel=1e-9, abs=1e-12)
+        if days == 30:
+            assert one.volume == row.volume_30d and one.vwap == pytest.approx(vwap_30[row.symbol], rel=1e-15)
+
+
+def test_the_metric_view_says_what_its_numbers_are_and_reads_columns_that_there_are(spark, first_run):
+    view = definition()
+    names = [each["name"] for each in (*view["dimensions"], *view["measures"])]
+    assert len(names) == len(set(names)) and all(measure["comment"] for measure in view["measures"])
+    spark.sql(f"select {', '.join(each['expr'] for each in view['measures'])} from {view['source']}").collect()
 
 
 def test_no_widget_of_the_dashboard_covers_another():

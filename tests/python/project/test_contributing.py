@@ -17,7 +17,7 @@ PAGE = (PROJECT / "CONTRIBUTING.md").read_text()
 PATHS = dict(re.findall(r"^## \d (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 # The cases that break a copy of the copy on purpose would take minutes, and say nothing of the path.
 NOT_A_COPYS_COPY = "not broken_copy"
-COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL, TEST = PATHS
+COLUMN, INDICATOR, INTERVAL, MODEL, PUBLISHED, SYMBOL, RULE, TEST = PATHS
 
 
 def steps(path: str) -> list[tuple[str, str, str]]:
@@ -90,7 +90,8 @@ def test_the_tests_of_the_project_itself_pass_after_a_path(copy, paths):
     """Those that `make test` runs without an engine on what a path edits, in a copy in which it was followed."""
     for path in paths:
         apply(path, copy)
-    tests = [f"tests/python/project/test_{name}.py" for name in ("house_rules", "convention_cards", "one_sql_text")]
+    names = ("house_rules", "convention_cards", "one_sql_text", "seeds")
+    tests = [f"tests/python/project/test_{name}.py" for name in names]
     command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", NOT_A_COPYS_COPY, *tests]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,7 +113,7 @@ def test_a_new_interval_is_built_as_the_page_says(copy, spark, first_run, engine
 
 @pytest.mark.long
 def test_every_path_is_built_as_the_page_says(copy, tmp_path):
-    """All seven, one after the other, in one copy and one small home."""
+    """All of them, one after the other, in one copy and one small home."""
     home = tmp_path / "home"
     run = runner(home)
     settings = settings_module.load(no_settings() | {"CRYPTO_HOME": str(home)}, PROJECT)
@@ -146,6 +147,7 @@ def test_every_path_is_built_as_the_page_says(copy, tmp_path):
         assert rows("select count(*), max(symbol_name) from crypto.daily_metrics where symbol = 'DOGE'") == [
             (60, "Dogecoin")
         ]
+        assert "Completed successfully" in apply(RULE, copy, run)
         assert "PASS daily_metrics_rows_keep_their_rules" in apply(TEST, copy, run)
     finally:
         run(copy, ".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop")

@@ -3,10 +3,13 @@
 import os
 import re
 import subprocess
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 import talib
+from support import market_files
+from support.exchange_server import DAY, day_start, made
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -20,6 +23,10 @@ RUN_ELSEWHERE = {
     "make test": "pytest",
     "make test-all": "pytest",
     ".venv/bin/crypto run": "test_a_second_run_changes_nothing",
+    ".venv/bin/crypto fetch binance BTCUSDT --since 2024-02-01 --until 2024-02-29": (
+        "test_market_data_comes_in_as_the_page_says"
+    ),
+    ".venv/bin/crypto import downloads/": "test_market_data_comes_in_as_the_page_says",
     ".venv/bin/crypto sync --plan": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto sync": "test_another_table_is_published_as_the_guide_says",
     ".venv/bin/crypto verify": "test_another_order_in_pieces_ends_in_the_same_tables",
@@ -42,11 +49,11 @@ def blocks(language):
     ]
 
 
-def shell(script, home):
+def shell(script, home, **given):
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=PROJECT,
-        env=os.environ | no_settings() | {"CRYPTO_HOME": str(home)},
+        env=os.environ | no_settings() | {"CRYPTO_HOME": str(home)} | given,
         capture_output=True,
         text=True,
         check=False,
@@ -114,12 +121,17 @@ def test_the_tour_of_400_days_gives_every_indicator_a_value_equal_to_talib(tmp_p
     shell(".venv/bin/crypto engine stop; .venv/bin/crypto postgres stop", home)
 
 
-def walked(page, count, home):
-    """Run a page's blocks from the first to the last in a home of their own; return what each said."""
+def walked(page, count, home, replaced=None, **given):
+    """Run a page's blocks from the first to the last in a home of their own; return what each said.
+
+    ``replaced`` are texts of the page and what stands for them here, ``given`` are settings.
+    """
     found = [block for name, block in blocks("sh") if name == f"{page}.md"]
     assert len(found) == count
     assert all(block.startswith(f"export CRYPTO_HOME=.lakehouse-{page}\n") for block in found)
-    return [shell(block.replace(f".lakehouse-{page}", str(home)), home) for block in found]
+    for old, new in ({f".lakehouse-{page}": str(home)} | (replaced or {})).items():
+        found = [block.replace(old, new) for block in found]
+    return [shell(block, home, **given) for block in found]
 
 
 @pytest.mark.long
@@ -141,3 +153,36 @@ def test_a_correction_works_as_the_page_says(tmp_path):
     assert "4402300.00000000" in said[3]
     assert "MERGE" in said[4] and "4,402,300" in said[4] and "44,023" in said[4]
     assert "Every silver and gold table is equal" in said[5] and not home.exists()
+
+
+@pytest.mark.long
+def test_market_data_comes_in_as_the_page_says(tmp_path, exchanges):
+    home, downloads = tmp_path / "market_data", tmp_path / "downloads"
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    for base, price in (("BTC", 42_000), ("ETH", 2_300)):
+        trades = [
+            {
+                "id": number,
+                "price": f"{price + number % 97}.50",
+                "volume": "0.01",
+                "side": ("BUY", "SELL")[number % 2],
+                "time": start + timedelta(hours=number),
+            }
+            for number in range(31 * 24)
+        ]
+        market_files.with_checksum(market_files.binance(downloads / f"{base}USDT-trades-2024-01.zip", trades))
+    february = day_start(date(2024, 2, 1))
+    names = {"Binance": ("BTCUSDT", "ETHUSDT"), "Kraken": ("XBTUSD",), "Coinbase": ("ETH-USD",)}
+    for exchange, market in [(exchange, market) for exchange, markets in names.items() for market in markets]:
+        exchanges.has(exchange, market, made(exchange, february, february + 29 * DAY, 2900))
+    mirror = {"CRYPTO_EXCHANGE_MIRROR": exchanges.address}
+    fetched, more, *said = walked("market_data", 7, home, {"downloads/": f"{downloads}/"}, **mirror)
+    assert len(re.findall(r"Binance (?:BTC|ETH)USDT: [0-9,]+ trades of 29 days written", fetched)) == 2
+    assert re.search(r"gold.trading_indicators\s+58", fetched) and "All is well." in fetched
+    assert "Kraken XBTUSD: " in more and "Coinbase ETH-USD: " in more
+    assert "Binance:BTCUSDT:00000000000000000000  BTC" in said[0] and "Nothing is written" in said[0]
+    assert said[1].count("744 trades of 31 days written (2024-01-01 to 2024-01-31)") == 2
+    assert re.search(r"gold.trading_indicators\s+120", said[1]) and "All is well." in said[1]
+    assert "Kraken XBTUSD: 2 trades of 1 day written" in said[2]
+    assert "Bitstamp is added" in said[3] and "BTC/EUR is added" in said[3]
+    assert not home.exists()

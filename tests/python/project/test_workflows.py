@@ -70,7 +70,18 @@ def test_a_deployment_waits_for_its_environment_and_gives_every_variable(name, t
     assert given <= set(variables)
     known = {one for one in variables if "default" in variables[one]} | set(BUNDLE["targets"][target]["variables"])
     assert set(variables) <= given | known
-    assert commands(name) == [f"databricks bundle {verb} --target {target}" for verb in ("validate", "deploy")]
+    assert commands(name)[:2] == [f"databricks bundle {verb} --target {target}" for verb in ("validate", "deploy")]
+
+
+def test_after_a_deployment_to_dev_the_job_runs_once_and_its_result_is_shown():
+    (job,) = jobs("main").values()
+    last = job["steps"][-1]
+    # GitHub's own `bash` stops at a failure before the pipe too; its default shell does not.
+    assert last["shell"] == "bash" and last["run"].startswith("databricks bundle run --target dev crypto ")
+    assert last["run"].endswith('| tee -a "$GITHUB_STEP_SUMMARY"') and len(commands("main")) == 3
+    resource = yaml.safe_load((PROJECT / "resources/crypto.job.yml").read_text())["resources"]["jobs"]["crypto"]
+    assert job["timeout-minutes"] * 60 > resource["timeout_seconds"]
+    assert len(commands("release")) == 2
 
 
 @pytest.mark.long

@@ -27,11 +27,13 @@ ANSWERS = {
         {"version": version, "timestamp": datetime(2024, 1, version), "operation": "MERGE"} for version in (7, 6, 5)
     ],
     "show tblproperties": [{"key": "crypto.seen_version", "value": "5"}],
-    # A high-water mark, the files and days that an incremental run has to read, and the keys of staged changes.
+    # A high-water mark, the files and days that an incremental run has to read, and the keys of staged changes, some of
+    # which the table has.
     "select coalesce(max(": [{"highest": 5}],
     "concat('=', source_file)": [{"file": "=it's.parquet", "batch": 3}, {"file": "=b.parquet", "batch": 4}],
     "cast(min(first_start)": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
     "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(6)}],
+    "as matched_rows": [{"matched_rows": 1}],
     "failures": [{"failures": 0, "should_warn": False, "should_error": False}],
 }
 # What a snapshot's table has beside its source's columns.
@@ -44,7 +46,7 @@ SCD = {
 
 # What dbt is about to drop is an error here. Some config keys of dbt-databricks, such as query_tags, are custom keys to
 # dbt; the summary only counts them.
-DEPRECATED = json.dumps({"error": ["Deprecations"], "silence": ["CustomKeyInConfigDeprecation", "DeprecationsSummary"]})
+DEPRECATED = json.dumps({"error": ["Deprecations"], "silence": ["DeprecationsSummary"]})
 
 
 class Lake:
@@ -160,7 +162,7 @@ def record(target: str, folder: Path) -> dict[str, dict[str, Any]]:
             patch.object(Manager, "open", classmethod(opened)),
             patch.object(Manager, "add_query", as_method(lake.add_query)),
         ):
-            result = dbtRunner().invoke([*quiet, "build", "--exclude-resource-type", "unit_test", *places])
+            result = dbtRunner().invoke([*quiet, "build", "--exclude-resource-types", "unit_test", *places])
         done = result.result or ()
         failed = [f"{one.node.name}: {one.message}" for one in done if one.status in ("error", "fail")]
         if failed or result.exception:

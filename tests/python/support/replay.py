@@ -36,11 +36,16 @@ class Home:
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def build(self) -> None:
+    def generate(self, trades: int, days: int, seed: int) -> None:
+        """Add a file of sample trades, a fifth of them dirty."""
+        given = {"trades": trades, "days": days, "files": 1, "dirt": 0.2, "seed": seed}
+        self.run("crypto", "generate", *(word for name, value in given.items() for word in (f"--{name}", str(value))))
+
+    def build(self, target: str = "local") -> None:
         """Land what is there and build silver and gold, as `crypto run` does without tests and sync."""
-        self.run("crypto", "ingest")
+        self.run("crypto", "ingest", "--target", target)
         places = ("--target-path", str(self.place / "target"), "--log-path", str(self.place / "logs"))
-        self.run("dbt", "run", "--select", "silver", "gold", *places)
+        self.run("dbt", "run", "--select", "silver", "gold", "--target", target, *places)
 
     def stop(self) -> None:
         """Stop the servers."""

@@ -7,14 +7,21 @@ import threading
 import pytest
 
 
+class Receiver(tuple):
+    """Address and what was sent, and the paths to which it was sent."""
+
+    paths: list[str]
+
+
 @pytest.fixture
 def receiver():
-    """A receiver of webhooks on this machine, and what it has been sent."""
-    taken = []
+    """A receiver of webhooks on this machine: its address, what it has been sent, and to which ``paths``."""
+    taken, paths = [], []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            paths.append(self.path)
             self.send_response(500 if self.path.endswith("broken") else 204)
             self.end_headers()
 
@@ -23,6 +30,8 @@ def receiver():
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/canary", taken
+    found = Receiver((f"http://127.0.0.1:{server.server_port}/canary", taken))
+    found.paths = paths
+    yield found
     server.shutdown()
     server.server_close()

@@ -1,6 +1,7 @@
 """Alerts: what fails and warns, whose it is, how to look at it; and a receiver that is there, or down."""
 
 import json
+import sys
 
 import pytest
 from support.isolation import no_settings
@@ -110,12 +111,45 @@ def test_the_message_tells_people_and_programs(target):
     assert [one["rows"] for one in alert["warning"]] == [1200]
 
 
-def test_an_alert_is_posted_as_json(tmp_path, receiver, target):
+def test_an_alert_is_posted_as_json_with_all_that_programs_may_want(tmp_path, receiver, target):
     address, taken = receiver
     said = []
     alert = alerts.message({"ok": False, "seconds": 1.0}, alerts.findings(target))
-    assert alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=address), alert, said.append)
-    assert taken == [json.loads(json.dumps(alert))] and said == ["An alert was sent to the webhook."]
+    given_address = f"{address}?token=canary"
+    assert alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=given_address), alert, said.append)
+    (body,) = taken
+    assert said == ["An alert was sent."] and {"title": alerts.TITLE, "type": "failure"}.items() <= body.items()
+    assert {name: body[name] for name in alert} == json.loads(json.dumps(alert))
+    assert receiver.paths == ["/canary?token=canary"]
+
+
+def test_several_receivers_are_told_each_in_its_own_form(tmp_path, receiver, target):
+    address, taken = receiver
+    slack_like = address.replace("http://", "json://") + "?:message=words"
+    alert = alerts.message({"ok": True, "seconds": 1.0}, alerts.findings(target))
+    assert alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=f"{address} {slack_like}"), alert, list().append)
+    assert taken[0]["text"] == taken[1]["words"] and taken[0]["type"] == taken[1]["type"] == "warning"
+
+
+@pytest.mark.parametrize(
+    ("address", "service"),
+    [
+        ("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ", "Slack"),
+        ("https://discord.com/api/webhooks/4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", "Discord"),
+        # The address that a workflow of Teams or Power Automate shows; the connectors' old ones are gone.
+        (
+            "https://prod-01.westeurope.logic.azure.com:443/workflows/abcd1234/triggers/manual/paths/invoke"
+            "?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=canary",
+            "Power Automate / Workflows (for MSTeams)",
+        ),
+        ("mailto://user:secret@example.com", "E-Mail"),
+    ],
+)
+def test_an_address_is_taken_as_the_service_shows_it(address, service):
+    import apprise
+
+    found = apprise.Apprise.instantiate(alerts._receiver(address, {"text": "x"}))
+    assert str(found.service_name) == service
 
 
 def test_without_a_webhook_nothing_is_sent_or_said(tmp_path):
@@ -123,14 +157,27 @@ def test_without_a_webhook_nothing_is_sent_or_said(tmp_path):
     assert not alerts.send(given(tmp_path), {}, said.append) and said == []
 
 
-def test_a_receiver_that_is_down_or_broken_is_one_sentence_without_its_address(tmp_path, receiver):
+def test_a_receiver_that_is_down_or_broken_is_one_sentence_without_its_address(tmp_path, receiver, capfd):
     address, _ = receiver
-    for url, why in ((f"{address}/broken", "it answered 500"), ("http://127.0.0.1:9/canary", "refused"),
-                     ("http://no.such.host.invalid/canary", "")):  # fmt: skip
+    for url, why in (
+        (f"{address}/broken", "it answered 500"),
+        ("http://127.0.0.1:9/canary", "could not be sent;"),
+        ("http://no.such.host.invalid/canary", "could not be sent;"),
+        ("nothing://canary", "could not be sent;"),
+    ):
         said = []
-        assert not alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=url), {"text": "x"}, said.append)
+        assert not alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL=url), {"text": "x", "ok": False}, said.append)
         (sentence,) = said
-        assert why in sentence and "CRYPTO_WEBHOOK_URL" in sentence and "canary" not in sentence
+        assert (
+            why in sentence and "CRYPTO_WEBHOOK_URL" in sentence and "canary" not in sentence + str(capfd.readouterr())
+        )
+
+
+def test_without_the_library_the_alert_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    said = []
+    assert not alerts.send(given(tmp_path, CRYPTO_WEBHOOK_URL="https://canary.example"), {"ok": False}, said.append)
+    assert "apprise is not installed" in said[0] and "canary" not in said[0]
 
 
 def test_a_run_that_cannot_start_alerts_and_still_fails(tmp_path, receiver, monkeypatch):

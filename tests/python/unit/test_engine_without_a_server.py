@@ -1,13 +1,15 @@
 """What is said when the engine can't start at all."""
 
 import sys
+import uuid
 
 import pytest
+from pyspark.errors import PySparkException
 from support.isolation import no_settings
 from support.project import PROJECT
 
-from lakehouse import engine, settings
-from lakehouse.engine import sail
+from lakehouse import engine, ports, settings
+from lakehouse.engine import sail, server
 from lakehouse.errors import CryptoError
 
 
@@ -26,3 +28,11 @@ def test_a_home_that_can_not_be_written_is_one_sentence(tmp_path):
     found = settings.load(no_settings() | {"CRYPTO_HOME": str(tmp_path / "file" / "home")}, PROJECT)
     with pytest.raises(CryptoError, match="can't be written"):
         engine.ensure(found)
+
+
+@pytest.mark.timeout(60)
+def test_an_engine_that_dies_before_its_first_client_is_not_waited_for():
+    """Spark's client would try for ten minutes."""
+    gone = server.Engine(settings.SAIL, 0, 0, ports.free_port(), str(uuid.uuid4()), "/")
+    with pytest.raises(PySparkException):
+        server.open_session(gone)

@@ -41,7 +41,7 @@ def test_a_webhook_is_not_shown(project):
     found = settings.load({"CRYPTO_WEBHOOK_URL": "https://hooks.example.com/canary"}, project)
     assert found.webhook_url and "canary" not in repr(found)
     with pytest.raises(CryptoError) as error:
-        settings.load({"CRYPTO_WEBHOOK_URL": "ftp://canary"}, project)
+        settings.load({"CRYPTO_WEBHOOK_URL": "ftp:canary"}, project)
     assert "canary" not in str(error.value)
 
 

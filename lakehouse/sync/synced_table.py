@@ -1,4 +1,4 @@
-"""One table in the Postgres transaction of a sync: the methods of ``Target`` are its steps, in this order."""
+"""One table in the Postgres transaction of a sync: the methods of ``SyncedTable`` are its steps, in this order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lakehouse.sync.source import Source
 EXAMPLES = 3
 
 
-class Target:
+class SyncedTable:
     """One table in the transaction of a sync; each step raises CryptoError or an error of psycopg if it fails."""
 
     def __init__(

@@ -1,0 +1,1 @@
+"""Market data from outside: trades as exchanges and tools give them out become raw trades in the landing zone."""

@@ -1,0 +1,166 @@
+"""Files from the web, resumed where they stopped and verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from lakehouse.errors import CryptoError, first_line
+from lakehouse.settings import Settings
+
+CHUNK = 1 << 16
+# Seconds to connect, and to wait for the next bytes.
+TIMEOUT = (10, 60)
+# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says. A host that is not there is told soon.
+RETRY = Retry(
+    total=8,
+    connect=2,
+    backoff_factor=1,
+    status_forcelist=(429, 500, 502, 503, 504),
+    allowed_methods=("GET", "HEAD"),
+    raise_on_status=False,
+)
+# A line that broke is taken up again as long as bytes come, and so many times without any.
+ATTEMPTS = 5
+# What is answered for a file or a market that is not there; Tardis says 400.
+MISSING = (400, 403, 404)
+# What a server answers that gives no sizes without files.
+NO_HEAD = (405, 501)
+
+
+class NotThere(CryptoError):
+    """The server has no such file."""
+
+
+def address(settings: Settings, url: str) -> str:
+    """Return where to ask for an address: there, or at the mirror, whose paths begin with the host."""
+    mirror, parts = settings.exchange_mirror, urlsplit(url)
+    return f"{mirror.rstrip('/')}/{parts.netloc}{parts.path}" if mirror else url
+
+
+def authorities() -> str | None:
+    """Return the file of certificate authorities that the user's environment names, None if it names none."""
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or None
+
+
+@cache
+def session() -> requests.Session:
+    """Return the session of this process; it uses the proxy and the authorities of the environment."""
+    new = requests.Session()
+    new.verify = authorities() or True
+    for scheme in ("https://", "http://"):
+        new.mount(scheme, HTTPAdapter(max_retries=RETRY))
+    return new
+
+
+def size(url: str) -> int | None:
+    """Return how many bytes a file has, None if the server has no such file."""
+    try:
+        answer = session().head(url, timeout=TIMEOUT, allow_redirects=True)
+        if answer.status_code in NO_HEAD:
+            with session().get(url, timeout=TIMEOUT, stream=True) as answer:
+                pass
+    except requests.RequestException as error:
+        raise _unreachable(url, error) from error
+    if answer.status_code in MISSING:
+        return None
+    _refuse(url, answer)
+    return int(answer.headers.get("Content-Length", 0))
+
+
+def text(url: str) -> str:
+    """Return a small file of text; raise NotThere if the server has no such file."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            answer = session().get(url, timeout=TIMEOUT)
+        except requests.RequestException as error:
+            if attempt == ATTEMPTS or not isinstance(error, requests.exceptions.ChunkedEncodingError):
+                raise _unreachable(url, error) from error
+            continue
+        _refuse(url, answer)
+        return answer.text
+    return ""
+
+
+def fetch(url: str, path: Path, advance: Callable[[int], None], sha256: Callable[[], str] | None = None) -> None:
+    """Get a file, going on where an earlier call stopped; ``advance`` is told of bytes as they come.
+
+    The file appears under its name only when it is whole and equals what ``sha256`` returns. Raise NotThere if the
+    server has no such file, else CryptoError if it can't be had.
+    """
+    part = path.with_name(f"{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A resumed file can be made of two versions of it, so a wrong one and its sum are fetched once more.
+    for is_last in (False, True):
+        _complete(url, part, advance)
+        if sha256 is None or _digest(part) == sha256():
+            part.replace(path)
+            return
+        advance(-part.stat().st_size)
+        part.unlink()
+        if is_last:
+            raise CryptoError(
+                f"{url} is not what its checksum says, twice; wait until the archive is mended, and run the same "
+                "command again."
+            )
+
+
+def _complete(url: str, part: Path, advance: Callable[[int], None]) -> None:
+    """Append to a file what it lacks."""
+    attempts = 0
+    advance(part.stat().st_size if part.exists() else 0)
+    while True:
+        had = part.stat().st_size if part.exists() else 0
+        try:
+            with session().get(url, headers={"Range": f"bytes={had}-"}, timeout=TIMEOUT, stream=True) as answer:
+                if answer.status_code == requests.codes.requested_range_not_satisfiable:
+                    # Nothing is missing, or what is there is longer than the file and thus not of it.
+                    if answer.headers.get("Content-Range", "") == f"bytes */{had}":
+                        return
+                    part.unlink()
+                    advance(-had)
+                    continue
+                _refuse(url, answer)
+                if answer.status_code != requests.codes.partial_content and had:
+                    # The server knows no ranges and sends all of it again.
+                    advance(-had)
+                    had = 0
+                with part.open("ab" if had else "wb") as target:
+                    for chunk in answer.iter_content(CHUNK):
+                        target.write(chunk)
+                        advance(len(chunk))
+                return
+        except requests.RequestException as error:
+            attempts = 1 if part.exists() and part.stat().st_size > had else attempts + 1
+            if attempts >= ATTEMPTS:
+                raise _unreachable(url, error) from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse(url: str, answer: requests.Response) -> None:
+    if answer.status_code in MISSING:
+        raise NotThere(f"There is no {url}.")
+    if not answer.ok:
+        raise CryptoError(
+            f"{urlsplit(url).netloc} answered {answer.status_code} {answer.reason} to {url}; run the same command "
+            "again later."
+        )
+
+
+def _unreachable(url: str, error: requests.RequestException) -> CryptoError:
+    return CryptoError(
+        f"{urlsplit(url).netloc} can't be reached ({first_line(error)}); check the network, HTTPS_PROXY and "
+        "SSL_CERT_FILE, and run the same command again: it goes on where it stopped."
+    )
