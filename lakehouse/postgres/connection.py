@@ -36,7 +36,7 @@ SESSION = {
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
-    "search_path": "public",
+    "search_path": '"$user", public',
     "standard_conforming_strings": "on",
     "bytea_output": "hex",
     "extra_float_digits": "1",

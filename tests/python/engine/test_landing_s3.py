@@ -126,14 +126,14 @@ def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_pat
 
 
 def test_a_key_that_arrow_refuses_is_set_aside_and_the_others_land(spark, schema, cloud: Settings):
-    (address,) = sample.generate(cloud.landing_zone, trades=100, files=1)
+    (address,) = sample.generate(cloud.landing_zone, trades=500, files=1)
     good = boto3.client("s3").get_object(Bucket=cloud.raw_bucket, Key=address.removeprefix(f"s3://{cloud.raw_bucket}/"))
     content = good["Body"].read()
     for key in ("trades//x.parquet", "trades/day=1//y.parquet"):
         put(cloud, key, content)
     put(cloud, "trades/folder.parquet/", b"")
     landed = ledger.ingest(spark, cloud, schema=schema)
-    assert landed.rows == 100
+    assert landed.rows == 500
     assert {path: (why.reason, why.lasting) for path, why in landed.set_aside.items()} == {
         "/x.parquet": ("unreadable", True),
         "day=1//y.parquet": ("unreadable", True),
