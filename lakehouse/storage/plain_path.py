@@ -11,7 +11,7 @@ import atexit
 import re
 import shutil
 import tempfile
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 MISREAD = re.compile(r"[%\\#?]")
@@ -38,7 +38,7 @@ def plain(table: Path) -> Path:
     return folder
 
 
-@cache
+@lru_cache
 def _links() -> Path:
     system = tempfile.gettempdir()
     folder = tempfile.mkdtemp(prefix="crypto-lakehouse-", dir="/tmp" if MISREAD.search(system) else system)
