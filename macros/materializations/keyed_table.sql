@@ -3,7 +3,7 @@
     nothing makes no commit. The table is created from the model's contract.
 
     unique_key              the columns of the key, never null
-    liquid_clustered_by     marks a large table, whose changes are staged
+    liquid_clustered_by     marks a large table, which a full refresh replaces instead of comparing it
     meta.returns            'all' (default): the query returns the whole table, and rows that it lacks are deleted
                             'changes': the query returns new and changed rows, and tombstones (is_deleted)
     meta.lineage_columns    columns that are not compared: a row is not written for a change in them alone
@@ -21,8 +21,6 @@
         {{ create_and_insert(target_relation, existing_relation, sql) }}
     {%- elif strategy == 'merge_changes' -%}
         {{ merge_changes(target_relation, sql) }}
-    {%- elif strategy == 'merge_staged_changes' -%}
-        {{ merge_staged_changes(target_relation, sql) }}
     {%- elif strategy == 'merge_difference' -%}
         {{ merge_difference(target_relation, sql) }}
     {%- elif strategy == 'replace_all' -%}
@@ -51,7 +49,7 @@
         {%- endif -%}
         {{ return('create_and_insert') }}
     {%- elif is_incremental_run -%}
-        {{ return('merge_staged_changes' if config.get('liquid_clustered_by') else 'merge_changes') }}
+        {{ return('merge_changes') }}
     {%- elif returns == 'all' or not config.get('liquid_clustered_by') -%}
         {#- Compared even in a full refresh, so that candle_revisions finds only real changes between two versions. #}
         {{ return('merge_difference') }}

@@ -25,7 +25,5 @@
             or table_rows.{{ keys[0] }} is null
             or {{ rows_differ('table_rows', 'query_rows') }}
     {%- endset -%}
-    {% call statement('main') %}
-        {{ merge_rows(target_relation, difference) }}
-    {% endcall %}
+    {{ merge_changes(target_relation, difference) }}
 {% endmacro %}

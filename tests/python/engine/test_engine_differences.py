@@ -104,6 +104,29 @@ def test_a_constant_column_is_still_read_from_the_statistics(spark, schema):
     assert read == {"with_statistics": "1775.2375020710000000", "without_statistics": value}
 
 
+def test_a_largest_value_is_still_lost_in_the_source_of_a_merge(spark, schema):
+    """Sail executes the source several times; a scan that skips what is below the largest value so far skips it all."""
+    plain = "tblproperties ('delta.dataSkippingNumIndexedCols' = '0')"
+    spark.sql(f"create table {schema}.windows using delta {plain} as select id as k, 1 as revision from range(90000)")
+    spark.sql(f"insert into {schema}.windows select id + 90000, 2 from range(3000)")
+    source = f"""
+        select counted.k, newest.revision
+        from (select k, count(*) as n from {schema}.windows group by k) as counted
+        cross join (select max(revision) as revision from {schema}.windows) as newest
+    """
+    for _ in range(60):
+        spark.sql(f"create or replace table {schema}.one (k bigint, revision int) using delta {plain}")
+        spark.sql(f"insert into {schema}.one select id, 1 from range(90000)")
+        spark.sql(f"""
+            merge into {schema}.one as target using ({source}) as source on target.k = source.k
+            when matched then update set revision = source.revision
+            when not matched then insert (k, revision) values (source.k, source.revision)
+        """)
+        if spark.sql(f"select count(*) from {schema}.one where revision is null").first()[0]:
+            return
+    pytest.fail("Sail merges it as it should: keyed_table need not stage the changes of small tables any more.")
+
+
 def test_the_page_has_each_difference():
     page = (PROJECT / "docs" / "engines.md").read_text()
     named = set(re.findall(r"`((?:WRONG|LACKING): [^`]+)`", page))
