@@ -31,8 +31,8 @@ class Commands(click.Group):
             return super().invoke(context)
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
             raise
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
+        except KeyboardInterrupt as stop:
+            click.echo(f"Stopped{'; ' if stop.args else ''}{stop}.", err=True)
             sys.exit(ending.INTERRUPTED)
         except BaseException as error:
             if context.params.get("debug"):
@@ -248,19 +248,22 @@ def fetch(
     from ingestion.market_data import fetch as fetching
     from ingestion.market_data.fetch.source import Wanted
 
-    fetching.run(
-        load(),
-        exchange,
-        markets,
-        since.date() if since else None,
-        until.date() if until else None,
-        Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
-        click.echo,
-        source=source,
-        per=per,
-        again=again,
-        dry_run=dry_run,
-    )
+    try:
+        fetching.run(
+            load(),
+            exchange,
+            markets,
+            since.date() if since else None,
+            until.date() if until else None,
+            Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
+            click.echo,
+            source=source,
+            per=per,
+            again=again,
+            dry_run=dry_run,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None
 
 
 @main.command()

@@ -12,10 +12,11 @@ from lakehouse.errors import CryptoError
 
 SECONDS = 60
 TASK = "build"
+ARTIFACTS = ("manifest.json", "run_results.json")
 
 
-def download(jobs: Any, job_run: int, folder: Path) -> Path:
-    """Download the artifacts of a job run's build into a folder; return where run_results.json is.
+def download(jobs: Any, job_run: int, folder: Path) -> None:
+    """Download the artifacts of a job run's build into a folder.
 
     ``jobs`` is the Jobs API of a ``databricks.sdk.WorkspaceClient``. Raise CryptoError if there are none.
     """
@@ -27,8 +28,12 @@ def download(jobs: Any, job_run: int, folder: Path) -> Path:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:
             packed = io.BytesIO(answer.read())
         with tarfile.open(fileobj=packed) as archive:
-            archive.extractall(folder, filter="data")
-        return next(folder.rglob("run_results.json")).parent
+            for member in archive:
+                content = archive.extractfile(member)
+                if content and Path(member.name).name in ARTIFACTS:
+                    (folder / Path(member.name).name).write_bytes(content.read())
+        if not all((folder / name).exists() for name in ARTIFACTS):
+            raise FileNotFoundError("the artifacts are not complete")
     # The SDK has no common error class that can be imported everywhere, and the answer's form is not promised.
     except Exception as error:
         # The text of an error can contain the link, which lets anyone read the artifacts.

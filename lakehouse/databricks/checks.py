@@ -102,8 +102,8 @@ def findings(loaded: Settings, job: Job | None) -> list[Finding]:
     if job and loaded.webhook_url:
         try:
             with tempfile.TemporaryDirectory(prefix="crypto-build-") as folder:
-                built = build_results.download(job.jobs, job.run, Path(folder))
-                nodes += alerts.findings(built, option=" --target databricks")
+                build_results.download(job.jobs, job.run, Path(folder))
+                nodes += alerts.findings(Path(folder), option=" --target databricks")
         except CryptoError as error:
             print(error)
     # An error's place to look would be a log file, which ends with this task.

@@ -140,13 +140,10 @@ def _fetched(source: Source, parts: list[Part], estimate: Estimate, say: Callabl
     """Get all parts, showing progress; return the days that were written."""
     files: list[DayFile] = []
     total = estimate.size if source.unit == "bytes" else estimate.rows
-    try:
-        with Progress(total, source.unit, say) as progress:
-            for part in parts:
-                progress.begin(f"{part.market.name} {span(list(part.days))}")
-                for file in source.get(part, progress.advance):
-                    files.append(file)
-                    progress.say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
-    except KeyboardInterrupt:
-        raise CryptoError("Stopped; the same command goes on from here.") from None
+    with Progress(total, source.unit, say) as progress:
+        for part in parts:
+            progress.begin(f"{part.market.name} {span(list(part.days))}")
+            for file in source.get(part, progress.advance):
+                files.append(file)
+                progress.say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
     return files

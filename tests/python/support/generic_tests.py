@@ -11,5 +11,6 @@ def rendered(test: str, model: str, **arguments) -> str:
     """The test's query, its block read as a macro, since only dbt knows test blocks."""
     text = (PROJECT / "tests" / "generic" / f"{test}.sql").read_text()
     text = re.sub(r"{% test (\w+)", r"{% macro \1", text).replace("{% endtest %}", "{% endmacro %}")
+    text = "".join(file.read_text() for file in sorted((PROJECT / "macros" / "numbers").glob("*.sql"))) + text
     module = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text).module
     return getattr(module, test)(model, **arguments)

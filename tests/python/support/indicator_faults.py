@@ -40,6 +40,6 @@ FAULTS = {
             (f"macros/indicators/{name}.sql", "{{ window }} = {{ bars }} then", "{{ window }} > 0 then")
             for name in ("rolling", "rolling_fold")
         ],
-        {"sma_3", "bollinger_3", "vwap_2"},
+        {"sma_3", "bollinger_3"},
     ),
 }

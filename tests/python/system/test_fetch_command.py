@@ -124,7 +124,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path, exchanges, bitcoin)
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 1 and said == "Error: Stopped; the same command goes on from here.\n"
+    assert process.returncode == 130 and said == "Stopped; the same command goes on from here.\n"
 
 
 def test_an_exchange_that_can_not_be_reached_is_one_sentence(tmp_path):

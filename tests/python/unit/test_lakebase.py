@@ -1,6 +1,7 @@
 """Lakebase as the Postgres: a token takes the place of the password, a new one for each connection."""
 
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import databricks.sdk
 import psycopg
@@ -38,7 +39,7 @@ def given(**values):
 
 def test_each_connection_gets_a_token_of_its_own(asked, monkeypatch):
     used = []
-    monkeypatch.setattr(psycopg, "connect", lambda **options: used.append(options))
+    monkeypatch.setattr(psycopg, "connect", lambda **options: used.append(options) or MagicMock())
     for _ in range(2):
         postgres.connect(given())
     assert [options["password"] for options in used] == [f"{CANARY}-1", f"{CANARY}-2"]
