@@ -37,5 +37,5 @@ def run(command: list, home: Path, **environment: str) -> tuple[float, str]:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+        sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}\n{done.stdout}{done.stderr}")
     return time.perf_counter() - started, done.stdout

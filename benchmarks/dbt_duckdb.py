@@ -111,6 +111,10 @@ def adapted(node: exp.Expression) -> exp.Expression:
     """Return an expression that DuckDB computes as Spark does: exact products, whole seconds, series of days, folds."""
     if isinstance(node, exp.Mul) and {node.this.name, node.expression.name} == {"price", "volume"}:
         return exp.Mul(this=exp.cast(node.this, "decimal(38, 8)"), expression=node.expression)
+    if isinstance(node, exp.Mul) and isinstance(node.expression, exp.Cast):
+        # DuckDB multiplies decimals of up to 18 digits in that width.
+        wide = exp.Cast(this=node.this, to=exp.DataType.build("decimal(38, 16)"))
+        return exp.Mul(this=wide, expression=node.expression)
     if isinstance(node, exp.UnixSeconds):
         # Spark truncates to whole seconds, but DuckDB's cast to bigint would round.
         return exp.IntDiv(this=exp.func("epoch_us", node.this), expression=exp.convert(1_000_000))
