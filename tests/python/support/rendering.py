@@ -32,7 +32,7 @@ ANSWERS = {
     "select coalesce(max(": [{"highest": 5}],
     "concat('=', source_file)": [{"file": "=it's.parquet", "batch": 3}, {"file": "=b.parquet", "batch": 4}],
     "cast(min(first_start)": [{"start": "2024-01-01 00:00:00", "end": "2024-01-02 00:00:00"}],
-    "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(6)}],
+    "concat('=', cast(min(": [{"rows": 2} | {f"bound_{number}": f"={number}" for number in range(12)}],
     "as matched_rows": [{"matched_rows": 1}],
     "failures": [{"failures": 0, "should_warn": False, "should_error": False}],
 }

@@ -75,7 +75,7 @@ def artifacts(tmp_path_factory, engine_settings, first_run):
 
 
 @pytest.mark.parametrize(("command", "target", "says", "fails"), CASES, ids=[f"{case[0]} {case[1]}" for case in CASES])
-def test_a_command_of_dbt_does_what_the_table_says(command, target, says, fails, artifacts, engine_settings):
+def test_a_command_of_dbt_does_what_the_table_says(command, target, says, fails, artifacts, engine_settings, published):
     code, said = said_by(command, target, artifacts, engine_settings.home)
     assert (code != 0) == fails and " ".join(says.split()) in " ".join(said.split()), said
     assert "Traceback" not in said
@@ -99,7 +99,7 @@ def test_no_table_is_emptied_by_a_dry_run(artifacts, engine_settings, published)
 
 
 @pytest.mark.parametrize("name", ["DBT_TARGET", "DBT_ENGINE_TARGET"])
-def test_a_target_in_the_shell_is_the_target_of_dbt(name, artifacts, engine_settings):
+def test_a_target_in_the_shell_is_the_target_of_dbt(name, artifacts, engine_settings, published):
     places = {"DBT_TARGET_PATH": str(artifacts), "CRYPTO_HOME": str(engine_settings.home), name: POSTGRES}
     done = run_command("source", "freshness", program=DBT, **places)
     assert done.returncode == 0 and "freshness of crypto.sync_runs" in done.stdout, done.stdout + done.stderr

@@ -55,7 +55,7 @@ def test_a_second_run_changes_nothing(user, rows):
     assert rows(state) == before
 
 
-def test_plain_dbt_commands_work_without_a_word_about_settings(user, first_run):
+def test_plain_dbt_commands_work_without_a_word_about_settings(user, published):
     assert "metric_date" in user("dbt", "show", "-s", "daily_metrics")
     user("dbt", "test", "--target", "postgres")
     user("dbt", "docs", "generate", "--static")
