@@ -82,7 +82,7 @@ def test_a_build_waits_for_another_command_that_writes(user, first_run, engine_s
 
 
 @pytest.mark.long
-def test_a_command_that_mixes_both_sides_is_told_what_to_leave_out(user, first_run):
+def test_a_command_that_mixes_both_sides_is_told_what_to_leave_out(user, published):
     """What refuse_other_side is for: with --exclude, dbt drops the selector that keeps the sides apart."""
     said = user("dbt", "test", "--exclude", "candles_1m", fails=True)
     assert re.search(r"Postgres has \w+ and \d+ more: leave it out too, as in `--exclude ... models/serving`", said)
