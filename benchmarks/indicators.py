@@ -117,7 +117,7 @@ def main(bars: tuple[int, ...]) -> None:
     """Measure ema, rsi, macd and its signal line on series of up to a year of minutes."""
     spark = engine.session(settings.load())
     measure(spark, 1_000)
-    print("| bars | macros in Spark, s | per 100,000 bars, s | TA-Lib, s | pandas, s | farthest from TA-Lib |")
+    print("| bars | macros in Sail, s | per 100,000 bars, s | TA-Lib, s | pandas, s | farthest from TA-Lib |")
     print("|---|---|---|---|---|---|")
     for length in bars or BARS:
         figures = measure(spark, length)

@@ -182,7 +182,7 @@ def plain_copy(loaded: settings.Settings, file: Path, like: str) -> dict[str, fl
 
 def report(results: dict[str, dict[str, float]]) -> Iterator[str]:
     """Yield the lines of a Markdown table."""
-    yield "| what | rows written | seconds | rows/s | processor seconds: client | Postgres | Spark | peak memory, MB |"
+    yield "| what | rows written | seconds | rows/s | processor seconds: client | Postgres | engine | peak memory, MB |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, result in results.items():
         cells = [name, f"{result['rows']:,.0f}", f"{result['seconds']:.2f}"]
