@@ -1,14 +1,12 @@
 {#-
     The merge statement of a keyed_table.
 
-    changes    a query of the table's columns and is_deleted
-    bounds     further conditions on the target's key, by which Delta skips files
+    staged_relation    a table of the changes: the table's columns and is_deleted
+    bounds             further conditions on the target's key, by which Delta skips files
 -#}
-{% macro merge_rows(target_relation, changes, bounds=[]) %}
+{% macro merge_rows(target_relation, staged_relation, bounds) %}
     merge into {{ target_relation }} as target
-    using (
-        {{ changes }}
-    ) as source
+    using {{ staged_relation }} as source
     on {{ ([keys_match('target', 'source')] + bounds) | join(' and ') }}
     when matched and source.is_deleted then delete
     when matched and {{ rows_differ('target', 'source') }} then update set

@@ -20,7 +20,7 @@
         {#- Without changes there is no merge; dbt still needs a main statement. #}
         select 0 as num_affected_rows
         {%- elif has_matches(target_relation, staged_relation, bounds) %}
-        {{ merge_rows(target_relation, 'select * from ' ~ staged_relation, bounds) }}
+        {{ merge_rows(target_relation, staged_relation, bounds) }}
         {%- else %}
         {{ insert_new_rows(target_relation, staged_relation, bounds) }}
         {%- endif %}

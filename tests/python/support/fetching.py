@@ -1,5 +1,7 @@
 """`crypto fetch` without its command line, and what it landed."""
 
+import itertools
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -7,8 +9,22 @@ import pyarrow.parquet as pq
 
 from ingestion.market_data import advice, fetch
 from ingestion.market_data.fetch.source import Wanted
+from lakehouse import settings as settings_module
 from lakehouse.settings import Settings
 from support.exchange_server import DAY, Trade, day_start, single
+from support.isolation import no_settings
+from support.project import PROJECT
+
+
+def homes(folder: Path, address: str) -> Callable[[], Settings]:
+    """Return a function that gives settings of a new data home in ``folder``, which asks the server at ``address``."""
+    counter = itertools.count()
+
+    def new() -> Settings:
+        given = {"CRYPTO_HOME": str(folder / f"home {next(counter)}"), "CRYPTO_EXCHANGE_MIRROR": address}
+        return settings_module.load(no_settings() | given, PROJECT)
+
+    return new
 
 
 def fetched(settings: Settings, monkeypatch, exchange: str, *names: str, since: str, until: str = "", **asked) -> str:

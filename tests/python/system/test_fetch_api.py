@@ -1,6 +1,5 @@
 """`crypto fetch` from exchanges' APIs: each one's paging, every trade once, whatever goes wrong, killed or not."""
 
-import itertools
 import json
 import subprocess
 import sys
@@ -9,14 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from support.exchange_server import DAY, HOUR, SECOND, ExchangeServer, day_start, made, renumbered, times_of
-from support.fetching import expected, fetched, landed, rows
-from support.isolation import no_settings
+from support.fetching import expected, fetched, homes, landed, rows
 from support.project import PROJECT
 
 from ingestion.market_data import fetch
 from ingestion.market_data.fetch import api, ccxt_environment
 from ingestion.market_data.markets import market
-from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
@@ -33,13 +30,7 @@ every_exchange = pytest.mark.parametrize("exchange", list(EXCHANGES))
 @pytest.fixture
 def home(tmp_path, exchanges):
     """A function that gives settings of a new data home, which asks the local server."""
-    counter = itertools.count()
-
-    def new():
-        given = {"CRYPTO_HOME": str(tmp_path / f"home {next(counter)}"), "CRYPTO_EXCHANGE_MIRROR": exchanges.address}
-        return settings_module.load(no_settings() | given, PROJECT)
-
-    return new
+    return homes(tmp_path, exchanges.address)
 
 
 def has_trades(exchanges: ExchangeServer, exchange: str, count: int = 900, days: int = 1):

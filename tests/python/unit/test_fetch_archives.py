@@ -1,11 +1,10 @@
 """`crypto fetch` from archives: every trade once, whatever goes wrong, and nothing that is not verified."""
 
-import itertools
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from support.exchange_server import DAY, HOUR, SECOND, ExchangeServer, day_start, made, renumbered
-from support.fetching import expected, fetched, landed, rows
+from support.fetching import expected, fetched, homes, landed, rows
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -19,13 +18,7 @@ AUGUST = day_start(date(2024, 8, 1))
 @pytest.fixture
 def home(tmp_path, exchanges):
     """A function that gives settings of a new data home, which asks the local server."""
-    counter = itertools.count()
-
-    def new():
-        given = {"CRYPTO_HOME": str(tmp_path / f"home {next(counter)}"), "CRYPTO_EXCHANGE_MIRROR": exchanges.address}
-        return settings_module.load(no_settings() | given, PROJECT)
-
-    return new
+    return homes(tmp_path, exchanges.address)
 
 
 @pytest.fixture(autouse=True)
