@@ -62,8 +62,8 @@ clean:           ## stop the servers and remove the environment; data stays
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@$(SYNC) $(LOCK) requirements-uv.txt
 	@$(UV) $(OWN)
-	@# dbt's own script makes way for one that loads the settings first; see lakehouse/dbt_command.py.
-	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m lakehouse.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
+	@# dbt's own script makes way for one that loads the settings first; see commands/dbt_command.py.
+	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m crypto_lakehouse.commands.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
 	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import dbt.adapters.localspark, dbt.cli.main, pyspark.sql.connect.session'
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml

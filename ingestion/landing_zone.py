@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -192,41 +190,6 @@ class Bucket:
             file.size,
             file.modified_at,
         )
-
-
-@dataclass(frozen=True)
-class Destination:
-    """A landing zone to which files are written whose names are plain; paths are relative to it."""
-
-    filesystem: fs.FileSystem
-    root: str
-
-    def names(self, folder: str) -> list[str]:
-        """Return the names in one of its folders, none if the folder doesn't exist; raise OSError."""
-        infos = self.filesystem.get_file_info(fs.FileSelector(f"{self.root}/{folder}", allow_not_found=True))
-        return [info.base_name for info in infos]
-
-    def open(self, path: str) -> pa.NativeFile:
-        """Open a file for random access; raise OSError if it can't be opened."""
-        return self.filesystem.open_input_file(f"{self.root}/{path}")
-
-    def save(self, staged: Path, path: str) -> None:
-        """Copy a finished file of this machine to ``path``, where it appears whole or not at all; raise OSError."""
-        folder, _, name = f"{self.root}/{path}".rpartition("/")
-        if isinstance(self.filesystem, fs.LocalFileSystem):
-            self.filesystem.create_dir(folder)
-        # Files whose names begin with _ are not landed, so one that a killed command left behind does no harm.
-        unfinished = f"{folder}/_{name}"
-        with staged.open("rb") as source, self.filesystem.open_output_stream(unfinished) as target:
-            shutil.copyfileobj(source, target, 4 << 20)
-        self.filesystem.move(unfinished, f"{folder}/{name}")
-
-
-def destination(settings: Settings) -> Destination:
-    """Return where the settings' landing zone is written; raise CryptoError if S3 can't be set up."""
-    if settings.landing_zone.startswith("s3://"):
-        return Destination(s3.file_system(settings), settings.landing_zone.removeprefix("s3://"))
-    return Destination(fs.LocalFileSystem(), settings.landing_zone)
 
 
 def of(settings: Settings) -> LandingZone:

@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestion import landing_zone, normalise, staging
+from ingestion import landing_zone, normalise
 from ingestion.bronze import create_tables, frame
 from ingestion.landing_zone import Listing, RawFile
 from ingestion.normalise import Batch, SetAside
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
-from lakehouse.storage import s3
+from lakehouse.storage import s3, staging
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -58,69 +56,6 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
     return differing
 
 
-@dataclass(frozen=True)
-class Lacking:
-    """Symbols and exchanges that the reference data lacks, in order, and the files that are withdrawn."""
-
-    symbols: list[str]
-    exchanges: list[str]
-    withdrawn: set[str]
-
-
-def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]) -> Lacking:
-    """Return what the reference data lacks of these names, compared as screening does: without regard to case."""
-    with _reference(settings) as connection:
-        found = {}
-        for table, column, names in (("symbols", "symbol", symbols), ("exchanges", "exchange", exchanges)):
-            query = f"""
-                select name from unnest(%s::text[]) as wanted (name)
-                where crypto.name_key(name) not in (select crypto.name_key({column}) from crypto.{table})
-            """
-            found[table] = sorted(name for (name,) in connection.execute(query, [list(names)]))
-        withdrawn = {file for (file,) in connection.execute("select source_file from crypto.withdrawn_files")}
-    return Lacking(found["symbols"], found["exchanges"], withdrawn)
-
-
-def add_symbols(settings: Settings, names: Mapping[str, str], category: str) -> list[str]:
-    """Add symbols that count, given with their names; return those that were not there in whatever spelling."""
-    added = []
-    with _reference(settings) as connection:
-        for symbol, name in names.items():
-            inserted = connection.execute(
-                "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
-                (symbol.strip(), name, category),
-            )
-            added += [symbol] * inserted.rowcount
-    return added
-
-
-def add_exchange(settings: Settings, exchange: str, name: str, country: str, website: str) -> bool:
-    """Add an exchange whose trades count; return False if it is there already, in whatever spelling."""
-    with _reference(settings) as connection:
-        added = connection.execute(
-            "insert into crypto.exchanges (exchange, name, country, website) values (%s, %s, %s, %s) "
-            "on conflict do nothing",
-            (exchange.strip(), name, country, website),
-        )
-    return added.rowcount == 1
-
-
-@contextmanager
-def _reference(settings: Settings) -> Iterator[Connection[Any]]:
-    """Yield a connection to the migrated schema crypto; raise CryptoError if Postgres refuses a statement."""
-    import psycopg
-
-    from lakehouse import postgres
-    from lakehouse.postgres import migrate
-
-    with postgres.connect(settings) as connection:
-        migrate.migrate(connection)
-        try:
-            yield connection
-        except psycopg.Error as error:
-            raise CryptoError(f"The reference data refuses that ({first_line(error)}); correct it.") from error
-
-
 def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
     """Insert files into ``crypto.withdrawn_files``; return those that were not there yet.
 
@@ -128,6 +63,7 @@ def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
     was withdrawn for another reason.
     """
     from ingestion import landing_zone
+    from lakehouse.postgres import reference
     from lakehouse.storage import lake
 
     named = list(files)
@@ -137,7 +73,7 @@ def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
         unknown -= {file.path for file in landing_zone.of(settings).list().files}
     if unknown:
         raise CryptoError(f"{min(unknown)} has not landed; name a file as bronze.landed_files does, below trades/.")
-    with _reference(settings) as connection:
+    with reference.editing(settings) as connection:
         query = "select source_file, reason from crypto.withdrawn_files where source_file = any(%s)"
         before = dict(connection.execute(query, [named]).fetchall())
         for file, reason in before.items():

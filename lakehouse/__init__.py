@@ -1,5 +1,4 @@
-"""What stands around the ingestion job: settings, storage, the two servers, the sync, a run, and its inspection.
+"""The ground that the other packages stand on: settings, errors, storage, the engine, Postgres and the sync.
 
-Imports go one way, held by import-linter (see pyproject.toml): errors and settings, storage, engine and postgres, the
-ingestion job, sync, run, inspect and databricks, the command line.
+It imports nothing else of the project.
 """

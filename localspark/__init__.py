@@ -5,6 +5,8 @@ when a command first needs it, runs Python models in the same session, and corre
 weak on Delta. dbt-databricks takes its place on Databricks.
 """
 
+# A program that loads the adapter, such as sqlfluff, has to find the project's packages.
+import crypto_lakehouse  # noqa: F401
 from dbt.adapters.base import AdapterPlugin
 from dbt.adapters.localspark.connections import LocalSparkConnectionManager, LocalSparkCredentials
 from dbt.adapters.localspark.impl import LocalSparkAdapter

@@ -1,8 +1,9 @@
 # Grain: one row per sync and published table.
 """Publish gold to Postgres, and keep the log of it in the lake."""
 
-from lakehouse import settings, sync
-from lakehouse.databricks import secret_scope
+import crypto_lakehouse  # noqa: F401  where the packages below lie
+
+from lakehouse import secret_scope, settings, sync
 from lakehouse.sync import Table
 
 

@@ -9,12 +9,12 @@ import pytest
 from support.databases import Server
 from support.dbutils import Secrets
 
-from ingestion import sample
+from commands.databricks import ingest
+from commands.databricks.ingest import Job
 from lakehouse import settings as settings_module
-from lakehouse.databricks import ingest
-from lakehouse.databricks.ingest import Job
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import embedded
+from market_data import sample
 
 CANARY = "canary-7b1d"
 

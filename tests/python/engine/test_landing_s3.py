@@ -9,12 +9,12 @@ import pytest
 from support import market_files
 from support import s3_server as s3_server_process
 
-from ingestion import landing_zone, ledger, normalise, sample
-from ingestion.market_data import importing
-from ingestion.market_data.formats import Options
+from ingestion import landing_zone, ledger, normalise
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
+from market_data import importing, sample
+from market_data.formats import Options
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,13 @@ from support.isolation import no_settings
 from support.market_files import TRADES
 from support.project import PROJECT
 
+from commands import cli
 from ingestion import reference
-from ingestion.market_data import importing
-from ingestion.market_data.formats import Options
-from lakehouse import cli, postgres
+from lakehouse import postgres
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
+from market_data import importing
+from market_data.formats import Options
 
 SINGULAR = PROJECT / "tests" / "singular" / "assert_no_trade_id_spans_two_markets.sql"
 

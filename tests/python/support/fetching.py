@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ingestion.market_data import advice, fetch
-from ingestion.market_data.fetch.source import Wanted
 from lakehouse import settings as settings_module
 from lakehouse.settings import Settings
+from market_data import advice, fetch
+from market_data.fetch.source import Wanted
 from support.exchange_server import DAY, Trade, day_start, single
 from support.isolation import no_settings
 from support.project import PROJECT

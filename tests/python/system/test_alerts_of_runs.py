@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from lakehouse.run import alerts, pipeline
+from commands.run import alerts, pipeline
 
 
 def test_the_way_to_look_at_the_rows_works(user, first_run, engine_settings, tmp_path):

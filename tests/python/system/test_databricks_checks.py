@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 from support.project import PROJECT
 
+from commands.databricks import checks
+from commands.run import pipeline
 from lakehouse import postgres
-from lakehouse.databricks import checks
 from lakehouse.errors import CryptoError
-from lakehouse.run import pipeline
 
 PAGE = "https://dbc.example/jobs/1/runs/7"
 

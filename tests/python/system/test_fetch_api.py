@@ -11,10 +11,10 @@ from support.exchange_server import DAY, HOUR, SECOND, ExchangeServer, day_start
 from support.fetching import expected, fetched, homes, landed, rows
 from support.project import PROJECT
 
-from ingestion.market_data import fetch
-from ingestion.market_data.fetch import api, ccxt_environment
-from ingestion.market_data.markets import market
 from lakehouse.errors import CryptoError
+from market_data import fetch
+from market_data.fetch import api, ccxt_environment
+from market_data.markets import market
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 # Each exchange's own name of a market, its host, and a day that its API reaches.

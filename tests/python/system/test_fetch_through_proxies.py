@@ -10,9 +10,9 @@ from support.fetching import fetched, landed
 from support.isolation import no_settings
 from support.project import PROJECT
 
-from ingestion.market_data.fetch import download
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
+from market_data.fetch import download
 
 AUGUST = day_start(date(2024, 8, 1))
 SOURCES = [("binance", "BTCUSDT"), ("kraken", "XBTUSD")]

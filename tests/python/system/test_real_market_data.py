@@ -23,9 +23,9 @@ from support import compare_homes, market_files
 from support.isolation import no_settings
 from support.project import PROJECT, REAL_DATA
 
-from ingestion.market_data import formats, importing, sides, sources
-from ingestion.market_data.formats import Options
 from lakehouse import settings as settings_module
+from market_data import formats, importing, sides, sources
+from market_data.formats import Options
 
 pytestmark = pytest.mark.skipif(REAL_DATA is None, reason="CRYPTO_REAL_DATA names no folder of recorded trades")
 BIN = Path(sys.prefix) / "bin"

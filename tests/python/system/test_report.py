@@ -12,10 +12,10 @@ from deltalake import write_deltalake
 from playwright.sync_api import expect
 from support import browser
 
+from commands.inspect import report
+from commands.inspect.report import collect, render
 from lakehouse import postgres
 from lakehouse.errors import CryptoError
-from lakehouse.inspect import report
-from lakehouse.inspect.report import collect, render
 
 # Of dist/lightweight-charts.standalone.production.js in the npm package lightweight-charts 5.2.1.
 LIBRARY = "e21cc5caa0226ef30bd8549c50b9ef926615f2a4ee6b4e486353477a55f598cf"

@@ -9,7 +9,7 @@ from support.project import PROJECT
 
 LOADED = """
 import atexit, sys
-from lakehouse.cli import main
+from commands.cli import main
 atexit.register(lambda: print("loaded", *{name.partition(".")[0] for name in sys.modules}))
 main(sys.argv[1:])
 """

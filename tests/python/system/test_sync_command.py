@@ -17,9 +17,9 @@ from support.databases import rows
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from commands.run import lock
 from lakehouse import postgres, settings
 from lakehouse.postgres import embedded
-from lakehouse.run import lock
 
 CANARY = "canary-w7Qz/p%ss:w0rd"
 

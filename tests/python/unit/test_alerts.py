@@ -7,9 +7,9 @@ import pytest
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from commands.run import alerts, pipeline
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
-from lakehouse.run import alerts, pipeline
 
 MANIFEST = {
     "nodes": {

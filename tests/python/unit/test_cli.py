@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 from support.commands import DBT, error_sentence, run_command
 
-from lakehouse import cli, dbt_command
+from commands import cli, dbt_command
 
 
 def test_help_loads_neither_spark_nor_dbt():
-    code = "import sys, lakehouse.cli; print([m for m in ('pyspark', 'dbt', 'pyarrow', 'psycopg') if m in sys.modules])"
+    code = "import sys, commands.cli; print([m for m in ('pyspark', 'dbt', 'pyarrow', 'psycopg') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
     assert "crypto run" in run_command("run", "--help").stdout
 

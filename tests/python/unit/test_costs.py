@@ -6,10 +6,10 @@ import pytest
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from commands.inspect import costs
+from commands.run import history
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
-from lakehouse.inspect import costs
-from lakehouse.run import history
 
 
 def given(tmp_path, **values):

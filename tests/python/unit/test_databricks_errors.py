@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lakehouse.databricks.errors import explain
-from lakehouse.dbt_command import ErrorExplainer
+from commands.databricks.errors import explain
+from commands.dbt_command import ErrorExplainer
 
 
 @pytest.mark.parametrize(

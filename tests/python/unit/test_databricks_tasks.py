@@ -3,7 +3,8 @@
 import pytest
 from support.dbutils import Secrets
 
-from lakehouse.databricks import checks, ingest, secret_scope
+from commands.databricks import checks, ingest
+from lakehouse import secret_scope
 from lakehouse.errors import CryptoError
 
 CANARY = "canary-7b1d"

@@ -8,9 +8,9 @@ from support.fetching import expected, fetched, homes, landed, rows
 from support.isolation import no_settings
 from support.project import PROJECT
 
-from ingestion.market_data.fetch import download
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
+from market_data.fetch import download
 
 AUGUST = day_start(date(2024, 8, 1))
 

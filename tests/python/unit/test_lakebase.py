@@ -10,9 +10,8 @@ from support.dbutils import Secrets
 from support.isolation import no_settings
 from support.project import PROJECT
 
-from lakehouse import postgres
+from lakehouse import postgres, secret_scope
 from lakehouse import settings as settings_module
-from lakehouse.databricks import secret_scope
 from lakehouse.errors import CryptoError
 
 GIVEN = {"DB_ENDPOINT": "i.database.example", "DB_NAME": "crypto", "DB_USER": "app-id", "DB_LAKEBASE": "crypto-prod"}

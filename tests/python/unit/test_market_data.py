@@ -12,10 +12,10 @@ import pytest
 from support import market_files
 from support.market_files import START, TRADES
 
-from ingestion.market_data import importing, markets, writer
-from ingestion.market_data.formats import Options, own
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
+from market_data import importing, markets, writer
+from market_data.formats import Options, own
 
 
 def imported(settings: Settings, *paths: Path, **options) -> list[str]:
@@ -28,7 +28,7 @@ def imported(settings: Settings, *paths: Path, **options) -> list[str]:
 @pytest.fixture(autouse=True)
 def _no_postgres(monkeypatch: pytest.MonkeyPatch):
     """Tests of this file have no server; test_market_data_reference.py has."""
-    monkeypatch.setattr("ingestion.market_data.advice.advice", lambda settings, days: [])
+    monkeypatch.setattr("market_data.advice.advice", lambda settings, days: [])
 
 
 def landed(settings: Settings) -> dict[str, list[dict]]:
@@ -294,8 +294,8 @@ def test_a_file_that_is_newest_first_is_turned_round(settings, tmp_path):
 
 def test_an_archive_that_is_out_of_order_is_sorted_by_time_and_id(settings, tmp_path, monkeypatch):
     # As some months of Binance's archive were: two parts of the month, row by row.
-    monkeypatch.setattr("ingestion.market_data.sorting.HELD_ROWS", 7)
-    monkeypatch.setattr("ingestion.market_data.formats.text.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("market_data.sorting.HELD_ROWS", 7)
+    monkeypatch.setattr("market_data.formats.text.BLOCK_BYTES", 1_000)
     trades = [TRADES[place % 4] | {"id": place, "time": START + timedelta(hours=place)} for place in range(100)]
     mixed = [trade for pair in zip(trades[:50], trades[50:], strict=True) for trade in pair]
     imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", mixed))
@@ -414,7 +414,7 @@ def test_bytes_do_not_depend_on_how_trades_are_divided_into_files_and_batches(se
     whole = {file.relative_to(root): file.read_bytes() for file in root.rglob("*.parquet")}
     for file in root.rglob("*.parquet"):
         file.unlink()
-    monkeypatch.setattr("ingestion.market_data.formats.text.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("market_data.formats.text.BLOCK_BYTES", 1_000)
     for number in range(3):
         part = many[number * 1_000 : (number + 1) * 1_000]
         market_files.binance(tmp_path / "parts" / f"BTCUSDT-trades-2024-03-0{number}.csv", part, header=number == 1)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingestion import sample
 from lakehouse.errors import CryptoError
+from market_data import sample
 
 
 def made(folder: Path, **options) -> pa.Table:

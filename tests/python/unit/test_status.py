@@ -8,8 +8,8 @@ import pytest
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from commands.inspect import status
 from lakehouse import settings as settings_module
-from lakehouse.inspect import status
 
 
 def given(tmp_path, **values):

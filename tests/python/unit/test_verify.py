@@ -2,7 +2,7 @@
 
 import pytest
 
-from lakehouse.inspect import verify
+from commands.inspect import verify
 
 
 @pytest.mark.parametrize("seed", range(20))

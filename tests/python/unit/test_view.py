@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from lakehouse.run.view import LineView, LiveView, Node, SilentView, choose
+from commands.run.view import LineView, LiveView, Node, SilentView, choose
 
 
 def console(terminal):

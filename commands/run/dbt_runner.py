@@ -1,0 +1,169 @@
+"""Run dbt in this process, with the project's settings, its artifacts in the data home, and its events as progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from commands.run.alerts import telling_line
+from commands.run.view import Node, SilentView
+from lakehouse import settings as settings_module
+from lakehouse.errors import CryptoError
+from lakehouse.settings import Settings
+
+# The Postgres settings that profiles.yml reads, and libpq's names for them.
+DB_SETTINGS = {
+    "DB_ENDPOINT": "host",
+    "DB_PORT": "port",
+    "DB_NAME": "dbname",
+    "DB_USER": "user",
+    "DB_PASSWORD": "password",
+    "DB_SSLMODE": "sslmode",
+    "DB_SSLROOTCERT": "sslrootcert",
+}
+
+
+def target_folder(settings: Settings, target: str) -> Path:
+    """Return the folder in which a run keeps dbt's artifacts; ``target`` is local, spark or postgres."""
+    return settings.home / "dbt" / target / "target"
+
+
+def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[str, Any]:
+    """Run dbt in this process and return what passed, warned and failed, and the seconds it took.
+
+    The artifacts go into the data home. Raise CryptoError if dbt can't start.
+    """
+    from dbt.cli.main import dbtRunner
+
+    prepare_environment(arguments)
+    folder = target_folder(settings, named_target(arguments) or "local")
+    folders = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
+    folders += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
+    progress = Progress(view)
+    started = time.monotonic()
+    quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
+    with without_options_of_the_shell():
+        result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *folders])
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
+    if result.exception is not None:
+        raise CryptoError(f"dbt could not start: {str(result.exception).strip().splitlines()[-1]}")
+    return {
+        "ok": result.success,
+        "invocation_id": progress.invocation_id,
+        "passed": progress.passed,
+        "warned": progress.warned,
+        "failed": progress.failed,
+        "skipped": progress.skipped,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+@contextmanager
+def without_options_of_the_shell() -> Iterator[None]:
+    """Hide dbt's options in the environment, such as DBT_TARGET or DBT_RESOURCE_TYPES: a run builds everything.
+
+    They are meant for commands of dbt that the user types. ``DBT_ENV_`` begins values that a project may read.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if is_option(name)}
+    try:
+        yield
+    finally:
+        os.environ |= hidden
+
+
+def is_option(name: str) -> bool:
+    """Return whether dbt may take an environment variable for one of its options."""
+    return name.startswith("DBT_") and not name.startswith("DBT_ENV_")
+
+
+def prepare_environment(arguments: list[str]) -> Settings:
+    """Put the settings into the environment and return them; for target ``postgres``, start the server too."""
+    os.environ.setdefault("TZ", "UTC")
+    time.tzset()
+    settings = settings_module.load()
+    settings.export()
+    if chosen_target(arguments) == "postgres":
+        from lakehouse import postgres
+
+        postgres.ignore_libpq_environment()
+        postgres.ensure(settings)
+        values = postgres.values(settings)
+        os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
+    return settings
+
+
+def chosen_target(arguments: list[str]) -> str:
+    """Return the target of a dbt command: the one that it names, else dbt's variables, else the profile's default.
+
+    ``dbt retry`` repeats the last command with its target.
+    """
+    in_shell = os.environ.get("DBT_ENGINE_TARGET") or os.environ.get("DBT_TARGET")
+    return named_target(arguments) or in_shell or (last_target() if "retry" in arguments else None) or "local"
+
+
+def last_target() -> str | None:
+    """Return the target of the last command that left its results in the project's folder ``target``."""
+    try:
+        results = json.loads((settings_module.project_root() / "target" / "run_results.json").read_text())
+        return str(results["args"]["target"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def named_target(arguments: list[str]) -> str | None:
+    """Return the target that a dbt command line names, None if it names none."""
+    for index, argument in enumerate(arguments):
+        if argument in ("--target", "-t") and index + 1 < len(arguments):
+            return arguments[index + 1]
+        if argument.startswith("--target="):
+            return argument.removeprefix("--target=")
+    return None
+
+
+class Progress:
+    """A callback for dbt's events that counts the nodes by outcome and updates the view."""
+
+    def __init__(self, view: SilentView) -> None:
+        self.view = view
+        self.passed: dict[str, int] = {}
+        self.warned: list[dict[str, str]] = []
+        self.failed: list[dict[str, str]] = []
+        self.skipped = 0
+        self.invocation_id = ""
+
+    def __call__(self, event: Any) -> None:
+        """Handle one event of dbt."""
+        self.invocation_id = event.info.invocation_id
+        # An exposure only describes readers; dbt builds nothing for it.
+        if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
+            return
+        if event.info.name == "ConcurrencyLine":
+            self.view.expect_nodes(event.data.node_count)
+        elif event.info.name == "NodeStart":
+            self.view.start(self._node(event.data.node_info))
+        elif event.info.name == "NodeFinished":
+            self._finish(self._node(event.data.node_info), event.data.run_result)
+
+    def _node(self, info: Any) -> Node:
+        relation = info.node_relation.relation_name if info.resource_type != "test" else ""
+        return Node(info.resource_type, (relation or info.node_name).replace('"', ""))
+
+    def _finish(self, node: Node, result: Any) -> None:
+        node.status, node.seconds = str(result.status), result.execution_time
+        node.message = telling_line(result.message) or node.status
+        outcome = {"name": node.name, "kind": node.kind, "message": node.message}
+        if node.status == "skipped":
+            self.skipped += 1
+        elif node.status == "warn":
+            self.warned.append(outcome)
+        elif node.needs_attention:
+            self.failed.append(outcome)
+        else:
+            self.passed[node.kind] = self.passed.get(node.kind, 0) + 1
+        self.view.finish(node)

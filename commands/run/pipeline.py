@@ -1,0 +1,241 @@
+"""A run from the landing zone to Postgres: ingest, ``dbt build``, the checks in Postgres, and a summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from commands.run import alerts, history, lock
+from commands.run.alerts import Finding
+from commands.run.dbt_runner import run_dbt, target_folder
+from commands.run.view import SilentView, choose
+from lakehouse import engine, postgres
+from lakehouse.errors import CryptoError
+from lakehouse.postgres import migrate
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from ingestion.ledger import Landed
+
+# As macro largest_amount.
+LARGEST_AMOUNT = "9999999999999999999999.9999999999999999"
+Say = Callable[[str], None]
+# The tables and views whose rows the summary counts.
+COUNTED = {
+    "bronze": ("trades",),
+    "silver": ("trades", "rejected_trades", "candles_1m", "candles_1h", "candles_1d", "exchange_candles_1d"),
+    "gold": ("daily_metrics", "trading_indicators", "correlations"),
+}
+
+
+def ingest(settings: Settings, view: SilentView | None = None) -> Landed:
+    """Land new files and reference data, after starting both servers in parallel and migrating Postgres."""
+    from ingestion import ledger, reference
+    from lakehouse.storage import s3
+
+    s3.check(settings)
+    with ThreadPoolExecutor(1) as pool:
+        prepared = pool.submit(_prepare_postgres, settings)
+        spark = engine.session(settings)
+        prepared.result()
+    landed = ledger.ingest(
+        spark, settings, on_file=view.file_read if view else None, engine_path=partial(engine.path, settings)
+    )
+    with postgres.connect(settings) as connection:
+        reference.copy(spark, connection)
+    return landed
+
+
+def _prepare_postgres(settings: Settings) -> None:
+    with postgres.connect(settings) as connection:
+        migrate.migrate(connection)
+
+
+def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False) -> int:
+    """Do a whole run and return the exit code: 0 if everything succeeded, 1 if not, 130 if interrupted.
+
+    A CryptoError is sent as an alert and raised again.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    view = choose(as_json=as_json, console=console)
+    started = time.monotonic()
+    try:
+        with lock.exclusive(settings, view.say), view:
+            summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
+    except KeyboardInterrupt:
+        view.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
+        return 130
+    except CryptoError as error:
+        summary = {"ok": False, "seconds": time.monotonic() - started, "error": str(error)}
+        alerts.send(settings, alerts.message(summary, []), view.say)
+        raise
+    nodes = findings(settings, summary)
+    if nodes or not summary["ok"] or summary["over_budget"]:
+        alerts.send(settings, alerts.message(summary, nodes), view.say)
+    if as_json:
+        print(json.dumps(summary, default=str))
+    else:
+        _show(summary, nodes, settings, console)
+    return 0 if summary["ok"] else 1
+
+
+def _run(settings: Settings, view: SilentView, options: list[str], started: float) -> dict[str, Any]:
+    view.stage("Landing")
+    view.say(f"Landing zone {settings.landing_zone}")
+    landed = ingest(settings, view)
+    show_landed(landed, view.say)
+    view.stage("Building, testing and publishing")
+    build = run_dbt(
+        settings, ["build", "--target", settings.target, "--exclude-resource-types", "unit_test", *options], view
+    )
+    checks = None
+    if build["ok"]:
+        view.stage("Checking Postgres")
+        checks = run_dbt(settings, ["build", "--target", "postgres"], view)
+    summary: dict[str, Any] = {
+        "ok": build["ok"] and checks is not None and checks["ok"],
+        "landed": {
+            "batch_id": landed.batch_id,
+            "files": dict(landed.files),
+            "set_aside": {path: why.reason for path, why in landed.set_aside.items()},
+            "waiting": list(landed.waiting),
+            "changed": list(landed.changed),
+        },
+        "rows": count_rows(settings),
+        "rejected": count_rejected(settings),
+        "beyond_type": count_beyond_type(settings),
+        "build": build,
+        "checks": checks,
+        "sync": synced(settings, build["invocation_id"]),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    cost = history.price(settings, summary["seconds"])
+    over_budget = history.is_over_budget(settings, cost)
+    summary |= {"cost": round(cost, 6), "budget": settings.run_budget, "over_budget": over_budget}
+    summary["ok"] = summary["ok"] and not (summary["over_budget"] and settings.fail_over_budget)
+    _save(settings, summary)
+    return summary
+
+
+def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
+    """Return the nodes that failed or warned in a run, each with its owner and the command that shows the rows."""
+    nodes = alerts.findings(target_folder(settings, settings.target))
+    if summary["checks"]:
+        nodes += alerts.findings(target_folder(settings, "postgres"), option=" --target postgres")
+    return nodes
+
+
+def count_rows(settings: Settings) -> dict[str, int]:
+    """Return the number of rows of each table and view in COUNTED that exists."""
+    spark = engine.session(settings)
+    names = [f"{schema}.{table}" for schema, tables in COUNTED.items() for table in tables]
+    names = [name for name in names if spark.catalog.tableExists(name)]
+    query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in names)
+    # Sail returns the parts of a union in any order, so they are put back in the order of COUNTED.
+    rows = {row.name: row.rows for row in spark.sql(query).collect()} if names else {}
+    return {name: rows[name] for name in names}
+
+
+def count_rejected(settings: Settings) -> dict[str, int]:
+    """Return the number of rejected rows by reason."""
+    spark = engine.session(settings)
+    if not spark.catalog.tableExists("silver.screened_trades"):
+        return {}
+    query = "select reason, count(*) as rows from silver.screened_trades where reason is not null group by 1"
+    return {row.reason: row.rows for row in spark.sql(query).collect()}
+
+
+def count_beyond_type(settings: Settings) -> int:
+    """Return the number of daily candles whose quote volume stops at the largest value of its type."""
+    spark = engine.session(settings)
+    if not spark.catalog.tableExists("silver.candles_1d"):
+        return 0
+    query = "select count(*) from silver.candles_1d where quote_volume = cast('{}' as decimal(38, 16))"
+    return spark.sql(query.format(LARGEST_AMOUNT)).collect()[0][0]
+
+
+def synced(settings: Settings, invocation_id: str) -> list[dict[str, Any]]:
+    """Return what a dbt invocation has published: its rows of ``crypto.sync_runs``, one for each table."""
+    from psycopg.rows import dict_row
+
+    query = """
+        select table_name, rows_inserted, rows_updated, rows_deleted, rows_total, checksum, seconds
+        from crypto.sync_runs
+        where invocation_id = %s
+        order by table_name
+    """
+    with postgres.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, [invocation_id]).fetchall()
+
+
+def show_landed(landed: Landed, say: Say) -> None:
+    """Report which files landed, were set aside, or have changed since they landed."""
+    from ingestion import ledger
+
+    for line in ledger.describe(landed):
+        say(line)
+
+
+def row_changes(inserted: int, updated: int, deleted: int) -> str:
+    """Return the numbers of rows that a sync inserted, updated and deleted as text, such as ``+3 ~2 -1``."""
+    return f"+{inserted:,} ~{updated:,} -{deleted:,}"
+
+
+def _save(settings: Settings, summary: dict[str, Any]) -> None:
+    parts = {"build": settings.target} | ({"checks": "postgres"} if summary["checks"] else {})
+    artifacts = {part: target_folder(settings, target) / "run_results.json" for part, target in parts.items()}
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{os.getpid()}"
+    history.save(settings, name, summary, artifacts)
+
+
+def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, console: Any) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, rows in summary["rows"].items():
+        table.add_row(name, f"{rows:,}")
+    for reason, rows in sorted(summary["rejected"].items()):
+        table.add_row(f"rejected: {reason}", f"{rows:,}")
+    build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": [], "warned": []}
+    passed = build["passed"].get("test", 0) + checks["passed"].get("test", 0)
+    table.add_row("tests passed", f"{passed:,}")
+    table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
+    table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
+    if skipped := build["skipped"] + checks.get("skipped", 0):
+        table.add_row("skipped", f"{skipped:,}")
+    for row in summary["sync"]:
+        changes = row_changes(row["rows_inserted"], row["rows_updated"], row["rows_deleted"])
+        table.add_row(f"published: {row['table_name']}", f"{row['rows_total']:,} ({changes})")
+    if not summary["sync"]:
+        table.add_row("published", "nothing")
+    table.add_row("seconds", f"{summary['seconds']:.1f}")
+    table.add_row("cost", f"${summary['cost']:.4f}")
+    console.print()
+    console.print(table)
+    for node in nodes:
+        rows = "" if node.rows is None else f", {node.rows:,} rows"
+        line = f"{node.status} {node.kind} {node.name}{rows} (owner: {node.owner}); look: {node.look}"
+        console.print(line, markup=False)
+    if summary["beyond_type"]:
+        console.print(
+            f"[yellow]{summary['beyond_type']:,} daily candles have a quote volume beyond its type; it stands at the "
+            f"largest value there, and vwap within low and high. Prices or volumes of their trades are hardly real.[/]"
+        )
+    if summary["over_budget"]:
+        console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
+    if summary["ok"] and not summary["rows"].get("bronze.trades"):
+        console.print("[yellow]The tables are there, but no trade has landed; see above what is missing.[/]")
+    elif summary["ok"]:
+        console.print("[green]All is well.[/]")
+    else:
+        console.print("[red]Something failed; see above.[/]")
+        console.print(f"The engine's messages are in {engine.log_file(settings)}, dbt's in {settings.home / 'dbt'}.")

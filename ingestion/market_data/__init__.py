@@ -1,1 +1,0 @@
-"""Market data from outside: trades as exchanges and tools give them out become raw trades in the landing zone."""
