@@ -177,9 +177,9 @@ def test_the_wheel_is_built_as_the_bundle_says(tmp_path):
     assert {task["python_wheel_task"]["entry_point"] for task in tasks("prod") if "python_wheel_task" in task} <= {
         line.split(" = ")[0] for line in points.splitlines()
     }
-    assert any(
-        name.startswith("crypto_lakehouse/lakehouse/postgres/migrations/") and name.endswith(".sql") for name in names
-    )
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"crypto_lakehouse", "dbt"}
+    migrations = "crypto_lakehouse/lakehouse/postgres/migrations/"
+    assert any(name.startswith(migrations) and name.endswith(".sql") for name in names)
 
 
 @pytest.mark.parametrize("target", TARGETS)
