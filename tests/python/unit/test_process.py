@@ -53,10 +53,10 @@ def test_an_unforeseen_error_says_where_its_trace_is_and_shows_no_secret(tmp_pat
 def test_a_command_reports_any_error_as_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("CRYPTO_HOME", str(tmp_path))
 
-    def fail():
+    def fail(*_):
         raise LookupError("Unknown zone")
 
-    monkeypatch.setattr(cli, "load", fail)
+    monkeypatch.setattr(settings, "load", fail)
     done = CliRunner().invoke(cli.main, ["engine", "status"])
     assert done.exit_code == 1
     assert "LookupError: Unknown zone" in done.output and "Traceback" not in done.output
@@ -64,10 +64,10 @@ def test_a_command_reports_any_error_as_one_sentence(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_is_130(monkeypatch):
-    def interrupt():
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load", interrupt)
+    monkeypatch.setattr(settings, "load", interrupt)
     assert CliRunner().invoke(cli.main, ["engine", "status"]).exit_code == process.INTERRUPTED
 
 

@@ -1,0 +1,89 @@
+"""Commands that show the state of a data home and its runs, and check its tables; they change nothing in them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from commands.cli.group import ENGINES, load, main, target_option
+
+
+@main.command()
+@click.option("--seed", type=int, help="Seed of the order, as an earlier verify printed it.  [default: a random one]")
+@click.option("--batches", default=3, show_default=True, help="Number of batches to divide the files into.")
+@target_option
+def verify_command(seed: int | None, batches: int, target: str) -> None:
+    """Replay all trades in another order and in pieces, and compare every silver and gold table.
+
+    It uses a scratch home with a separate engine and publishes nothing; the live tables are only read.
+
+    Example: crypto verify --seed 7
+    """
+    import secrets
+
+    from commands.inspect import verify
+    from commands.run import lock
+
+    settings = load()
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
+    with lock.exclusive(settings):
+        differences = verify.verify(settings, ENGINES[target], seed, batches, click.echo)
+    for difference in differences:
+        click.echo(f"{difference.table}: {difference.keys:,} rows differ, such as")
+        for example in difference.examples:
+            click.echo(f"  {example}")
+    click.echo("The replay differs." if differences else "Every silver and gold table is equal, value for value.")
+    sys.exit(1 if differences else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status_command(as_json: bool) -> None:
+    """Show rows and latest times, the last runs, the servers, and the problems of the set-up.
+
+    Example: crypto status --json
+    """
+    from commands.inspect import status
+
+    sys.exit(status.show(load(), as_json=as_json))
+
+
+@main.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: report.html in the data home]",
+)
+@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+def report_command(output: Path | None, open_it: bool) -> None:
+    """Write one HTML page: candles, indicators, correlations, data quality, runs, sync.
+
+    Neither writing nor reading the page needs an engine, a server or a network.
+
+    Example: crypto report --open
+    """
+    from commands.inspect import report
+
+    path = report.write(load(), output).resolve()
+    click.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+
+
+@main.command()
+@click.option("--last", default=10, show_default=True, help="Number of runs.")
+@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="A run_results.json of dbt instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def costs_command(last: int, results: Path | None, as_json: bool) -> None:
+    """Show time and cost of the last runs and of each model, compared with the budget.
+
+    Example: crypto costs --last 5
+    """
+    from commands.inspect import costs
+
+    costs.show(load(), count=last, results=results, as_json=as_json)

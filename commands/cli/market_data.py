@@ -1,0 +1,157 @@
+"""Commands that write raw trades into the landing zone: sample ones, and what exchanges and other programs give out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.cli.group import load, main
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+DATE = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command()
+@click.option("--to", "destination", help="Folder or s3:// address.  [default: the landing zone]")
+@click.option("--trades", default=100_000, show_default=True, help="Number of trades.")
+@click.option("--days", default=90, show_default=True, help="Number of whole days.")
+@click.option("--files", default=2, show_default=True, help="Number of files.")
+@click.option("--symbols", default="BTC,ETH,SOL,MATIC,AVAX", show_default=True, help="Symbols, separated by commas.")
+@click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty (0 to 1), besides null volumes.")
+@click.option("--seed", default=42, show_default=True, help="Same seed, same bytes.")
+@click.option("--if-empty", is_flag=True, help="Only if the landing zone has no file yet.")
+def generate(
+    destination: str | None,
+    trades: int,
+    days: int,
+    files: int,
+    symbols: str,
+    dirt: float,
+    seed: int,
+    if_empty: bool,
+) -> None:
+    """Write sample trades into the landing zone.
+
+    Example: crypto generate --trades 1000000 --days 400
+    """
+    from ingestion import landing_zone
+    from market_data import sample
+
+    settings = load()
+    destination = destination or settings.landing_zone
+    if if_empty and landing_zone.of(settings).list().files:
+        return
+    names = [name.strip() for name in symbols.split(",")]
+    paths = sample.generate(destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed)
+    click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
+
+
+@main.command("import")
+@click.argument("paths", nargs=-1, required=True, metavar="FILE|FOLDER...", type=click.Path(path_type=Path))
+@click.option("--exchange", help="The exchange, where the files don't say it, such as Kraken.")
+@click.option("--market", help="The market, where the files don't say it, such as BTC/USD.")
+@click.option("--columns", help="Columns of your own files, such as price=px,volume=qty,timestamp=ts,trade_type=side.")
+@click.option(
+    "--side",
+    type=click.Choice(["tick-rule", "maker"]),
+    help="Estimate missing sides from the price before; or: your own files give the maker's side.",
+)
+@click.option(
+    "--per",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Count so many units of the base as one: 1000PEPE.",
+)
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--dry-run", is_flag=True, help="Only show what the files are and five rows.")
+def import_(
+    paths: tuple[Path, ...],
+    exchange: str | None,
+    market: str | None,
+    columns: str | None,
+    side: str | None,
+    per: int,
+    replace: bool,
+    dry_run: bool,
+) -> None:
+    """Turn archives of trades into raw trades in the landing zone.
+
+    Takes what Binance, Kraken, bitcoincharts, Tardis and freqtrade give out, answers of Coinbase, Bitstamp, Gemini,
+    Binance and Kraken saved as JSON, and your own CSV, Parquet and Feather files; plain, as .gz or as .zip. It says
+    what it took each file for and shows five rows. docs/market_data.md says more.
+
+    Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
+    """
+    from market_data import importing
+    from market_data.formats import Options, own
+
+    settings = load()
+    mapping = own.mapping(columns) if columns else {}
+    options = Options(exchange, market, mapping, side, per, replace)
+    sys.exit(importing.run(settings, paths, options, click.echo, dry_run=dry_run))
+
+
+@main.command()
+@click.argument("exchange")
+@click.argument("markets", nargs=-1, required=True, metavar="MARKET...")
+@click.option("--since", type=DATE, metavar="DATE", help="The first day, UTC, as 2024-08-31.  [default: yesterday]")
+@click.option("--until", type=DATE, metavar="DATE", help="The last day, included.  [default: yesterday]")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["archive", "api", "tardis"]),
+    help="Where from.  [default: Binance's archive, else the exchange's API]",
+)
+@click.option("--today", is_flag=True, help="Also what there is of today, which is not over.")
+@click.option("--side", type=click.Choice(["tick-rule"]), help="Estimate missing sides from the price before.")
+@click.option("--per", default=1, show_default=True, help="Count so many units of the base as one: 1000PEPE.")
+@click.option("--without-ids", is_flag=True, help="Number trades by second and place, where an exchange's ids repeat.")
+@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
+@click.option("--again", is_flag=True, help="Also days that were fetched before.")
+@click.option("--dry-run", is_flag=True, help="Only say about how much it is.")
+def fetch(
+    exchange: str,
+    markets: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    source: str | None,
+    today: bool,
+    side: str | None,
+    per: int,
+    without_ids: bool,
+    replace: bool,
+    again: bool,
+    dry_run: bool,
+) -> None:
+    """Fetch trades of whole UTC days from an exchange into the landing zone.
+
+    From Binance's public archive, from Tardis' free first days of months, or from the API of Binance, Kraken, Coinbase,
+    Bitstamp or Gemini. It says first about how much it is, and goes on where it stopped. docs/market_data.md says more.
+
+    Example: crypto fetch binance BTCUSDT ETHUSDT --since 2024-08-01
+    """
+    from market_data import fetch as fetching
+    from market_data.fetch.source import Wanted
+
+    try:
+        fetching.run(
+            load(),
+            exchange,
+            markets,
+            since.date() if since else None,
+            until.date() if until else None,
+            Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
+            click.echo,
+            source=source,
+            per=per,
+            again=again,
+            dry_run=dry_run,
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on from here") from None

@@ -1,0 +1,62 @@
+"""Commands that build and publish: a run, and its first and last step alone."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from commands.cli.group import load, load_for, main, target_option
+
+
+@main.command()
+@target_option
+def ingest_command(target: str) -> None:
+    """Land new files and the reference data in bronze.
+
+    Example: crypto ingest
+    """
+    from commands.run import lock, pipeline
+
+    settings = load_for(target)
+    with lock.exclusive(settings):
+        pipeline.show_landed(pipeline.ingest(settings), click.echo)
+
+
+@main.command()
+@target_option
+@click.option("--full-refresh", is_flag=True, help="Rebuild every table from bronze.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON only.")
+def run_command(target: str, full_refresh: bool, as_json: bool) -> None:
+    """Ingest, build and test every table, publish to Postgres, and check what was published.
+
+    Example: crypto run
+    """
+    from commands.run import pipeline
+
+    sys.exit(pipeline.run(load_for(target), full_refresh=full_refresh, as_json=as_json))
+
+
+@main.command()
+@click.option("--plan", is_flag=True, help="Only show what a sync would change.")
+@click.option("--force", is_flag=True, help="Accept a shrink beyond the limit, and compare every row.")
+def sync_command(plan: bool, force: bool) -> None:
+    """Publish gold to Postgres as it is, without a build.
+
+    Example: crypto sync --plan
+    """
+    import uuid
+    from contextlib import nullcontext
+
+    from commands.run import lock, pipeline
+    from lakehouse.sync import declared, sync_tables
+
+    settings = load()
+    # A plan writes nothing, so it does not need the lock.
+    with nullcontext() if plan else lock.exclusive(settings):
+        tables, invocation_id = declared(settings.project), f"crypto sync {uuid.uuid4()}"
+        for table in sync_tables(None, settings, invocation_id, tables, plan=plan, force=force):
+            changes = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
+            click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{changes}")
+            for example in table.examples if plan else ():
+                click.echo(f"  {example}")
