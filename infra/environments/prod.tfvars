@@ -1,8 +1,10 @@
+environment               = "prod"
+protected                 = true
 region                    = "eu-central-1"
 databricks_host           = "https://dbc-00000000-0000.cloud.databricks.com"
 bucket_prefix             = "example-crypto"
 vpc_id                    = "vpc-00000000000000000"
 subnet_ids                = ["subnet-00000000000000000", "subnet-00000000000000001"]
 client_security_group_ids = ["sg-00000000000000000"]
-deployers                 = "crypto-dev"
+deployers                 = "crypto-prod"
 alert_email               = "you@example.com"

@@ -6,6 +6,22 @@ variable "environment" {
     condition     = contains(["dev", "prod"], var.environment)
     error_message = "The environment is dev or prod."
   }
+
+  # Variables of one environment on the state of the other would destroy it.
+  validation {
+    condition     = var.environment == terraform.workspace
+    error_message = "These are the variables of ${var.environment}, but the workspace is ${terraform.workspace}: run terraform workspace select ${var.environment}."
+  }
+}
+
+variable "region" {
+  description = "Region of the buckets, of Postgres and of the workspace."
+  type        = string
+}
+
+variable "databricks_host" {
+  description = "Address of the workspace, https://..."
+  type        = string
 }
 
 variable "bucket_prefix" {
