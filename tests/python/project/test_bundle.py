@@ -196,7 +196,7 @@ def test_every_dbt_command_is_one_that_the_project_understands(target):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_package_has_the_version_of_the_lock(target):
-    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (PROJECT / "requirements.txt").read_text(), re.MULTILINE))
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", (PROJECT / "requirements/main.txt").read_text(), re.MULTILINE))
     pins = [text for text in strings(resources(target)["jobs"]) if re.fullmatch(r"[\w.\[\]-]+==.*", text)]
     assert pins
     for pin in pins:

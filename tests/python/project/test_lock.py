@@ -1,39 +1,34 @@
-"""The lock: what dbt does not run is left out of it, and it names no place to install from."""
+"""The locks hold what the dependency groups ask for, with hashes, and name no place to install from."""
 
 import re
+import tomllib
 
-import pytest
-import yaml
+from packaging.requirements import Requirement
 from support.project import PROJECT
 
-LOCKS = sorted(PROJECT.glob("requirements*.txt"))
-LOCK_FILES = ("requirements.txt", "requirements-dev.txt")
-LEFT_OUT = "dbt-core-experimental-parser"
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+GROUPS = PYPROJECT["dependency-groups"]
+TEXTS = {path.stem: path.read_text() for path in (PROJECT / "requirements").iterdir()}
+# A package may be pinned once for each Python.
+PINS = {group: re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)", text, re.MULTILINE) for group, text in TEXTS.items()}
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_the_lock_lists_every_package_and_not_the_parser(lock):
-    text = lock.read_text()
-    assert LEFT_OUT not in text and "--index-url" not in text and "--find-links" not in text
-    pins = re.findall(r"^[\w.-]+(?:\[[\w,]+\])?==", text, re.MULTILINE)
-    assert pins and text.count("--hash=sha256:") >= len(pins)
-    assert len(re.findall(r"^[\w]", text, re.MULTILINE)) == len(pins)
+def test_every_group_has_a_lock_that_fits_it():
+    assert TEXTS.keys() == GROUPS.keys()
+    for group, pins in PINS.items():
+        for wanted in (Requirement(text) for text in GROUPS[group] if isinstance(text, str)):
+            versions = [version for name, version in pins if name.lower() == wanted.name.lower()]
+            assert versions and all(version in wanted.specifier for version in versions), (group, wanted)
 
 
-def test_the_lock_is_made_with_the_overrides_and_installed_exactly():
-    makefile = (PROJECT / "Makefile").read_text()
-    assert LEFT_OUT in (PROJECT / "requirements-overrides.in").read_text()
-    assert "--override requirements-overrides.in" in makefile
-    assert (
-        re.findall(r"@\$\(SYNC\) (\S+)", makefile) == ["$(LOCK)", "requirements-dev.txt"] and "uv pip sync" in makefile
-    )
-    # The tests' packages are all of the others and more, so either lock gives the same versions.
-    pins = [set(re.findall(r"^([\w.-]+==\S+)", (PROJECT / lock).read_text(), re.MULTILINE)) for lock in LOCK_FILES]
-    assert pins[0] < pins[1]
+def test_a_lock_has_hashes_and_neither_an_address_nor_what_the_project_leaves_out():
+    for group, text in TEXTS.items():
+        packages = re.split(r"\n(?=\w)", text)
+        assert len(packages) == len(PINS[group])
+        assert all("--hash=sha256:" in package for package in packages), group
+        assert not re.search(r"://|--(extra-)?index-url|--find-links|^-e|(^| )[./]", text, re.MULTILINE), group
+        assert not {name for name, _ in PINS[group]} & set(PYPROJECT["tool"]["uv"]["exclude-dependencies"]), group
 
 
-def test_dbt_takes_the_version_of_the_lock_and_the_one_before():
-    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
-    (version,) = re.findall(r"^dbt-core==(\S+)", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
-    assert project["require-dbt-version"] == [">=1.11.0", "<1.13.0"] and version.startswith("1.12.")
-    assert "warn_error_options" not in project["flags"]
+def test_the_tests_run_on_the_versions_that_users_get():
+    assert set(PINS["main"]) < set(PINS["dev"])

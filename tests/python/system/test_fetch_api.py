@@ -346,7 +346,7 @@ def test_the_program_sees_ccxt_and_nothing_of_the_project(tmp_path):
         check=False,
     )
     assert done.stdout.split() == [str(there / "ccxt" / "__init__.py"), "None", "None"], done.stderr
-    pinned = (PROJECT / "requirements-ccxt.txt").read_text()
+    pinned = (PROJECT / "requirements/ccxt.txt").read_text()
     assert f"ccxt=={next(there.glob('ccxt-*.dist-info')).name.split('-')[1].removesuffix('.dist')}" in pinned
 
 

@@ -19,7 +19,7 @@ def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path):
 def test_missing_programs_are_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     given = settings.load({"CRYPTO_HOME": str(tmp_path / "home")})
-    with pytest.raises(CryptoError, match=r"^Postgres is not installed; install requirements\.txt.*\.$"):
+    with pytest.raises(CryptoError, match=r"^Postgres is not installed; install requirements/main\.txt.*\.$"):
         postgres.connect(given)
 
 
