@@ -5,7 +5,7 @@ A command imports what it calls when it runs, so that ``--help`` is instant. The
 """
 
 from commands import process
-from commands.cli import inspect, market_data, reference, runs, servers  # noqa: F401  (they add their commands)
+from commands.cli import inspect, market_data, reference, runs, servers, sql  # noqa: F401  (they add their commands)
 from commands.cli.group import main
 
 
