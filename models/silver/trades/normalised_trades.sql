@@ -9,16 +9,11 @@ with trades as (
 ),
 
 symbols as (
-    -- Postgres refuses a second spelling; whatever the table holds, a trade must not match twice.
-    select upper(symbol) as symbol_key, min(symbol) as symbol
-    from {{ source('bronze', 'symbols') }}
-    group by upper(symbol)
+    {{ names_by_key('symbols', 'symbol') }}
 ),
 
 exchanges as (
-    select upper(exchange) as exchange_key, min(exchange) as exchange
-    from {{ source('bronze', 'exchanges') }}
-    group by upper(exchange)
+    {{ names_by_key('exchanges', 'exchange') }}
 ),
 
 withdrawn_files as (

@@ -18,7 +18,7 @@ with trades as (
 ),
 
 new_trades as (
-    select *, 'new' as earlier_reason
+    select *, 'new' as earlier_reason, symbol as earlier_symbol, exchange as earlier_exchange
     from trades
     where batch_id > {{ last_batch }}
 ),
@@ -33,7 +33,9 @@ rows_to_rescreen as (
 ),
 
 trades_to_rescreen as (
-    select trades.*, rows_to_rescreen.earlier_reason
+    select
+        trades.*,
+        rows_to_rescreen.earlier_reason, rows_to_rescreen.earlier_symbol, rows_to_rescreen.earlier_exchange
     from trades
     inner join rows_to_rescreen
         on trades.source_file = rows_to_rescreen.source_file and trades.source_row = rows_to_rescreen.source_row
@@ -66,7 +68,10 @@ final as (
         source_file, source_row, file_modified_at, ingestion_timestamp, batch_id, trade_key,
         cast({{ highest_value('revision') + 1 }} as bigint) as revision, false as is_deleted
     from screened
-    where reason is distinct from earlier_reason
+    where
+        reason is distinct from earlier_reason
+        or symbol is distinct from earlier_symbol
+        or exchange is distinct from earlier_exchange
 )
 
 select * from final
