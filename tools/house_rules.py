@@ -52,7 +52,12 @@ NOT_ON_SAIL = {
     re.compile(r"\b(?:avg|stddev\w*|var\w*|corr)\s*\([^()]*\)\s*over\s*\([^()]*\brows\s+between\b", re.IGNORECASE): (
         "a sliding mean or deviation, inexact after a large value; use a macro of macros/indicators/"
     ),
+    re.compile(r"\bas\s+(?:double|float|real)\s*\)|\b(?:double|float)\s*\(|::\s*(?:double|float|real)\b", re.I): (
+        "a cast to a double, which can be off by the last bit; use `as_double`"
+    ),
 }
+# Where the macros that go by text convert it themselves.
+NUMBERS = "macros/numbers/"
 GRAIN = re.compile(r"(?:--|#) Grain: (one row per .+\.)")
 
 
@@ -89,6 +94,12 @@ class Project:
         """The project's own macros."""
         own = [macro for macro in self.manifest["macros"].values() if macro["package_name"] == "crypto"]
         return [macro for macro in own if macro["path"].startswith("macros")]
+
+    @cached_property
+    def generic_tests(self) -> list[dict]:
+        """The project's generic tests, which dbt keeps as macros."""
+        own = [macro for macro in self.manifest["macros"].values() if macro["package_name"] == "crypto"]
+        return [macro for macro in own if macro["path"].startswith("tests")]
 
     def tests_of(self, node: dict) -> list[dict]:
         """Return the tests that read a node."""
@@ -368,11 +379,12 @@ def one_text(project: Project) -> Iterator[tuple[str, str]]:
 
 @rule
 def engines(project: Project) -> Iterator[tuple[str, str]]:
-    """Nothing that one of the engines lacks or computes otherwise."""
-    for node in [*project.models, *project.macros]:
-        code = without_comments(node["raw_code"] if node["resource_type"] == "model" else node["macro_sql"])
+    """Nothing that one of the engines lacks or computes otherwise, in models, macros, tests and their arguments."""
+    for node in [*project.models, *project.macros, *project.nodes("test"), *project.generic_tests]:
+        code = node["macro_sql"] if node["resource_type"] == "macro" else node["raw_code"]
+        code = without_comments(code) + json.dumps((node.get("test_metadata") or {}).get("kwargs"))
         for pattern, why in NOT_ON_SAIL.items():
-            if pattern.search(code):
+            if pattern.search(code) and not node["path"].startswith(NUMBERS):
                 yield node["name"], f"uses {why}"
 
 

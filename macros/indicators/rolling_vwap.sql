@@ -11,7 +11,7 @@
     (
         case
             when count({{ quote_volume }}) {{ window }} = {{ bars }}
-                then cast({{ wide_sum(quote_volume, window) }} as double)
+                then {{ as_double(wide_sum(quote_volume, window)) }}
         end
         / nullif({{ as_double(sum_of_volumes) }}, 0)
     )

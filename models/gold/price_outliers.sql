@@ -5,7 +5,7 @@ with
 
 days as (
 
-    select symbol, metric_date, high, low, {{ as_double('close') }} as close
+    select symbol, metric_date, high, low, close
     from {{ ref('daily_metrics') }}
 
 ),
@@ -17,7 +17,8 @@ trades as (
 
 ),
 
--- The median leaves out the day itself, so that an outlier does not shift the value it is compared with.
+-- The median leaves out the day itself, so that an outlier does not shift the value it is compared with. It is a
+-- decimal, as prices are: what is exactly three times as high is so on every engine.
 medians as (
 
     select
@@ -38,7 +39,7 @@ suspect_days as (
 
     select symbol, metric_date, median_7d
     from medians
-    where high > 3 * median_7d or low < median_7d / 3
+    where high > 3 * median_7d or 3 * low < median_7d
 
 ),
 
@@ -51,12 +52,12 @@ outliers as (
         trades.traded_at,
         trades.price,
         trades.volume,
-        suspect_days.median_7d,
-        {{ as_double('trades.price') }} / suspect_days.median_7d as price_ratio
+        {{ as_double('suspect_days.median_7d') }} as median_7d,
+        {{ as_double('trades.price') }} / {{ as_double('suspect_days.median_7d') }} as price_ratio
     from trades
     inner join suspect_days
         on trades.symbol = suspect_days.symbol and trades.trade_date = suspect_days.metric_date
-    where trades.price > 3 * suspect_days.median_7d or trades.price < suspect_days.median_7d / 3
+    where trades.price > 3 * suspect_days.median_7d or 3 * trades.price < suspect_days.median_7d
 
 )
 

@@ -1,7 +1,8 @@
 """The project's generic dbt tests pass good rows and find bad ones, nulls included."""
 
 import pytest
-from support.generic_tests import rendered
+import yaml
+from support.generic_tests import numbers, rendered
 from support.project import PROJECT
 
 
@@ -143,6 +144,18 @@ def test_finds_what_is_wrong_and_nothing_else(spark, case):
     test, model, arguments, wanted = CASES[case]
     found = spark.sql(rendered(test, model, **arguments)).collect()
     assert len(found) == wanted, found
+
+
+def test_closes_are_compared_as_the_indicators_convert_them(spark):
+    """A direct cast of 123456789.12345679 is another double than the nearest one, on Sail and on Spark."""
+    described = yaml.safe_load((PROJECT / "models/gold/trading_indicators.yml").read_text())["models"][0]
+    (given,) = [test["equal_relations"]["arguments"] for test in described["data_tests"] if "equal_relations" in test]
+    columns = [numbers(column) for column in given["columns"]]
+    assert len(columns) == 3
+    closes = "'BTC', date '2024-01-01', 123456789.12345679", "'ETH', date '2024-01-01', 1775.23750207"
+    metrics = rows("symbol, metric_date, close", *(f"({row})" for row in closes))
+    indicators = rows("symbol, metric_date, close", *(f"({row}d)" for row in closes))
+    assert spark.sql(rendered("equal_relations", indicators, compare_to=metrics, columns=columns)).collect() == []
 
 
 def test_a_broken_rule_is_named(spark):

@@ -68,6 +68,30 @@ CASES = {
         "sum(volume) as volume_30d, /* x */ row_number() over (order by symbol) as qualify,",
         {"engines"},
     ),
+    "a decimal that a model casts to a double": (
+        f"{OVERVIEW}.sql",
+        "{{ as_double('close') }} as close",
+        "cast(close as double) as close",
+        {"engines"},
+    ),
+    "a decimal that a test of a model casts to a double": (
+        "models/gold/trading_indicators.yml",
+        "\"{{ as_double('close') }}\"",
+        "double(close)",
+        {"engines"},
+    ),
+    "a decimal that a generic test casts to a double": (
+        "tests/generic/ohlc_order.sql",
+        "where not coalesce(0 < low",
+        "where not coalesce(0 < cast(low as double)",
+        {"engines"},
+    ),
+    "a decimal that a test of its own casts to a double": (
+        "tests/singular/assert_every_symbol_reaches_the_last_day_of_the_market.sql",
+        "symbol, metric_date, is_complete,",
+        "symbol, metric_date, is_complete, close::double,",
+        {"engines"},
+    ),
     "a macro without a header": (
         "macros/candles/window_start.sql",
         "{#-\n",
