@@ -12,7 +12,10 @@
         {{ file_format_clause() }}
         {{ tblproperties_clause() }}
         as
-        {{ sql }}
+        select {{ contract_columns() }}, is_deleted
+        from (
+            {{ sql }}
+        ) as changes
     {% endcall %}
     {%- set bounds = key_bounds(staged_relation) -%}
     {% call statement('main') %}
