@@ -1,9 +1,11 @@
 // When trades arrived: batches, and the candles that late ones revised.
 
+import { count, element, fillPlace, plural, scroller, table } from "./format.js";
+
 // Decimals have all the digits of their type: remove trailing zeros.
 const trimmed = (text) => (text !== null && /^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "") : text);
 
-const arrivals = (place, data) => {
+export const arrivals = (place, data) => {
   const revisions = data.revisions;
   fillPlace(
     place,

@@ -1,6 +1,8 @@
 // The correlations of all pairs of symbols, as a table with coloured cells.
 
-const correlations = (section, data) => {
+import { element, fixed, segments } from "./format.js";
+
+export const correlations = (section, data) => {
   const place = section.querySelector(".scroll");
   if (!data.pairs.length) {
     place.replaceChildren(element("p", { class: "empty" }, "No pair of symbols has 30 days of returns yet."));
@@ -8,13 +10,12 @@ const correlations = (section, data) => {
   }
   const names = data.symbols;
   const draw = (window) => {
-    const values = new Map(data.pairs.map(([a, b, of30, of90]) => [`${a} ${b}`, window === 30 ? of30 : of90]));
+    const values = new Map();
+    for (const [a, b, of30, of90] of data.pairs)
+      for (const key of [`${a} ${b}`, `${b} ${a}`]) values.set(key, window === 30 ? of30 : of90);
     const cell = (row, column) => {
       if (row === column) return element("td", { class: "self" }, "1");
-      const value =
-        values.get([row, column].sort().join(" ")) ??
-        values.get([column, row].join(" ")) ??
-        values.get([row, column].join(" "));
+      const value = values.get(`${row} ${column}`);
       if (value === null || value === undefined)
         return element("td", { class: "self", title: `${row} and ${column}: none yet` }, "–");
       return element(

@@ -1,6 +1,6 @@
 // Helpers for all parts of the page: elements, numbers, dates, tables. Text is never set as HTML.
 
-const element = (tag, properties = {}, ...children) => {
+export const element = (tag, properties = {}, ...children) => {
   const created = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
@@ -12,34 +12,34 @@ const element = (tag, properties = {}, ...children) => {
   created.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return created;
 };
-const byId = (id) => document.getElementById(id);
+export const byId = (id) => document.getElementById(id);
 
-const count = (value) => value.toLocaleString("en-US");
+export const count = (value) => value.toLocaleString("en-US");
 // Show six significant digits, so that small and large prices are equally exact, and always the cents.
-const price = (value) => {
+export const price = (value) => {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   const digits = size === 0 || size >= 1000 ? 2 : Math.min(8, Math.max(2, 5 - Math.floor(Math.log10(size))));
   return value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits });
 };
-const short = (value) =>
+export const short = (value) =>
   value === null || value === undefined
     ? "–"
     : value.toLocaleString("en-US", { notation: "compact", maximumSignificantDigits: 4 });
-const fixed = (value, digits) =>
+export const fixed = (value, digits) =>
   value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
-const percent = (value, digits = 2) =>
+export const percent = (value, digits = 2) =>
   value === null || value === undefined
     ? "–"
     : `${value > 0 ? "+" : value < 0 ? "−" : ""}${Math.abs(value * 100).toFixed(digits)} %`;
-const tone = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");
-const seconds = (value) =>
+export const tone = (value) => (value > 0 ? "up" : value < 0 ? "down" : "");
+export const seconds = (value) =>
   value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
-const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 
 const DAY = 86_400_000;
-const dayAfter = (first, index) => new Date(Date.parse(first) + index * DAY).toISOString().slice(0, 10);
-const longDay = (day) =>
+export const dayAfter = (first, index) => new Date(Date.parse(first) + index * DAY).toISOString().slice(0, 10);
+export const longDay = (day) =>
   new Date(`${day}T00:00:00Z`).toLocaleDateString("en-GB", {
     day: "numeric",
     month: "short",
@@ -47,7 +47,7 @@ const longDay = (day) =>
     timeZone: "UTC",
   });
 
-const sparkline = (values, mood) => {
+export const sparkline = (values, mood) => {
   const space = "http://www.w3.org/2000/svg";
   const picture = document.createElementNS(space, "svg");
   picture.setAttribute("viewBox", "0 0 100 28");
@@ -74,7 +74,7 @@ const sparkline = (values, mood) => {
 
 // Create a table. A column is {title, value(row)} and, optionally, show(row) for a cell's content, tone(row) for its class,
 // and number, wrap and header (the cell is the header of its row). With sortable, a click on a title sorts by that column.
-const table = (columns, rows, { caption, sortable = false } = {}) => {
+export const table = (columns, rows, { caption, sortable = false } = {}) => {
   const cell = (column, row) => {
     const shown = column.show ? column.show(row) : (column.value(row) ?? "–");
     const kind = [column.number && "number", column.wrap && "wrap", column.tone?.(row)].filter(Boolean).join(" ");
@@ -118,7 +118,7 @@ const table = (columns, rows, { caption, sortable = false } = {}) => {
   );
 };
 
-const bars = (rows) => {
+export const bars = (rows) => {
   const largest = Math.max(...rows.map((row) => row.value), 0) || 1;
   return element(
     "dl",
@@ -140,10 +140,10 @@ const bars = (rows) => {
   );
 };
 
-const fillPlace = (place, ...parts) => place.replaceChildren(...parts.filter(Boolean));
+export const fillPlace = (place, ...parts) => place.replaceChildren(...parts.filter(Boolean));
 
 // Fill a place with buttons of which one is pressed; return a function that releases them all.
-const segments = (place, choices, chosen, choose) => {
+export const segments = (place, choices, chosen, choose) => {
   const buttons = choices.map(([value, label]) =>
     element(
       "button",
@@ -164,5 +164,5 @@ const segments = (place, choices, chosen, choose) => {
     for (const button of buttons) button.setAttribute("aria-pressed", "false");
   };
 };
-const scroller = (label, content) =>
+export const scroller = (label, content) =>
   element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, content);

@@ -1,5 +1,14 @@
 // Put the parts of the page together: read the data, show a symbol, remember the theme.
 
+import { arrivals } from "./arrivals.js";
+import { correlations } from "./correlations.js";
+import { byId, element, fixed, longDay, percent, plural, price, segments, short, table, tone } from "./format.js";
+import { market, watchlist } from "./market.js";
+import { FIRST_PERIOD, PERIODS, Prices, toneOf } from "./prices.js";
+import { quality } from "./quality.js";
+import { runHistory } from "./runs.js";
+import { syncState } from "./sync.js";
+
 const report = JSON.parse(byId("data").textContent);
 const symbols = new Map(report.symbols.map((row) => [row.symbol, row]));
 const unpacked = new Map();

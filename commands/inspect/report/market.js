@@ -1,6 +1,8 @@
 // The symbols: a list beside the chart, and a table of the whole market.
 
-const watchlist = (place, symbols, choose) => {
+import { element, fixed, percent, price, short, sparkline, table, tone } from "./format.js";
+
+export const watchlist = (place, symbols, choose) => {
   const buttons = new Map(
     symbols.map((row) => [
       row.symbol,
@@ -24,7 +26,7 @@ const watchlist = (place, symbols, choose) => {
   };
 };
 
-const market = (place, symbols, choose) => {
+export const market = (place, symbols, choose) => {
   const change = (title, name) => ({
     title,
     number: true,

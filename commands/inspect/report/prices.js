@@ -1,8 +1,10 @@
 // The chart of one symbol: candles and volume, averages and bands, RSI and MACD; used by pointer, touch or keyboard.
 
+import { dayAfter, element, fixed, longDay, percent, price, short } from "./format.js";
+
 const { createChart, CandlestickSeries, HistogramSeries, LineSeries, CrosshairMode, LineStyle, PriceScaleMode } =
   window.LightweightCharts;
-const PERIODS = [
+export const PERIODS = [
   [30, "1M"],
   [90, "3M"],
   [182, "6M"],
@@ -19,13 +21,13 @@ const OVERLAYS = [
   { name: "Bollinger", columns: ["bollinger_upper", "bollinger_lower"], on: true, tone: "--band" },
 ];
 // A phone has room for fewer candles, so the first period is shorter there.
-const FIRST_PERIOD = innerWidth < 700 ? 90 : 182;
+export const FIRST_PERIOD = innerWidth < 700 ? 90 : 182;
 const PRICE_NAMES = ["open", "high", "low", "close"];
 const BANDS = { bollinger_upper: "Upper band", bollinger_lower: "Lower band" };
-const toneOf = (overlay) => overlay.tone ?? `--${overlay.columns[0].replace("_", "-")}`;
+export const toneOf = (overlay) => overlay.tone ?? `--${overlay.columns[0].replace("_", "-")}`;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-class Prices {
+export class Prices {
   constructor(place) {
     this.place = place;
     this.chart = createChart(place, { autoSize: true, addDefaultPane: true });

@@ -1,6 +1,8 @@
 // Data quality: valid and rejected rows, and filled days.
 
-const quality = (place, data) => {
+import { bars, count, element, fillPlace, plural } from "./format.js";
+
+export const quality = (place, data) => {
   const conserved = data.raw === data.kept + data.rejected;
   const figure = (value, name) => element("span", {}, element("b", {}, count(value)), name);
   const total = data.raw || 1;

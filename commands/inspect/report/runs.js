@@ -1,6 +1,8 @@
 // The duration of runs and of their models.
 
-const runHistory = (place, data) => {
+import { element, fillPlace, fixed, plural, scroller, seconds, sparkline, table } from "./format.js";
+
+export const runHistory = (place, data) => {
   const runs = data.runs;
   if (!runs.length) {
     place.replaceChildren(element("p", { class: "empty" }, "No run of `crypto run` is on record in this data home."));

@@ -1,6 +1,8 @@
 // What is published: the state of each table in Postgres, and the last syncs.
 
-const syncState = (place, data) => {
+import { count, element, fillPlace, fixed, scroller, table } from "./format.js";
+
+export const syncState = (place, data) => {
   const newest = new Map();
   for (const row of data.syncs) if (!newest.has(row.table_name)) newest.set(row.table_name, row);
   const state = (row) => {
