@@ -36,10 +36,11 @@ check-infra: .venv-infra/ready ## Terraform and workflows: format, the providers
 	.venv-infra/bin/zizmor --offline --quiet .github
 	.venv-infra/bin/python -m pytest tests/infra
 
-lint: .venv/ready-dev ## every rule: Python, SQL, house rules
+lint: .venv/ready-dev ## every rule: Python, SQL, JavaScript, house rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar models macros tests/singular tests/generic
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --quiet commands/inspect/report
 	$(BIN)/python -m tools.house_rules
 
 format: .venv/ready-dev ## format Python
