@@ -91,6 +91,17 @@ def withdraw(settings: Settings, files: Iterable[str], why: str) -> list[str]:
     return added
 
 
+def restore(settings: Settings, files: Iterable[str]) -> None:
+    """Take files out of ``crypto.withdrawn_files``; raise CryptoError, and take none, if one was not withdrawn."""
+    from lakehouse.postgres import reference
+
+    with reference.editing(settings) as connection:
+        for file in files:
+            deleted = connection.execute("delete from crypto.withdrawn_files where source_file = %s", [file])
+            if not deleted.rowcount:
+                raise CryptoError(f"{file} is not withdrawn; `crypto withdraw --list` shows the files that are.")
+
+
 def _read_postgres(connection: Connection[Any], table: str) -> set[tuple]:
     columns = ", ".join(bronze.TABLES[table].names)
     rows = connection.execute(f"select {columns} from crypto.{table}").fetchall()

@@ -64,6 +64,18 @@ def target_option(command: Any) -> Any:
     )(command)
 
 
+def form_option(command: Any) -> Any:
+    """Add the option ``--format`` to a command, which chooses how rows are printed."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "csv", "json"]),
+        default="table",
+        show_default=True,
+        help="How rows are printed.",
+    )(command)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="crypto-lakehouse")

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import click
 
-from commands.cli.group import load, main
+from commands.cli.group import form_option, load, main
 from lakehouse.errors import CryptoError
 
 
 @main.group()
 def symbols_group() -> None:
-    """Add to the symbols whose trades count."""
+    """List the symbols whose trades count, add to them, or mark one as no longer traded."""
+
+
+@symbols_group.command("list")
+@form_option
+def symbols_list(form: str) -> None:
+    """Show the symbols whose trades count.
+
+    Example: crypto symbols list
+    """
+    _show("symbols", form)
+
+
+@symbols_group.command("deactivate")
+@click.argument("names", nargs=-1, required=True, metavar="SYMBOL...")
+@click.option("--undo", is_flag=True, help="Mark them as traded again.")
+def symbols_deactivate(names: tuple[str, ...], undo: bool) -> None:
+    """Mark symbols as no longer traded; their history stays.
+
+    Example: crypto symbols deactivate MATIC
+    """
+    from lakehouse.postgres import reference
+
+    reference.set_active(load(), names, is_active=undo)
+    click.echo(f"{', '.join(names)} {'counts as traded again' if undo else 'counts as no longer traded'}.")
 
 
 @symbols_group.command("add")
@@ -34,7 +58,17 @@ def symbols_add(names: tuple[str, ...], name: str | None, category: str) -> None
 
 @main.group()
 def exchanges_group() -> None:
-    """Add to the exchanges whose trades count."""
+    """List the exchanges whose trades count, or add to them."""
+
+
+@exchanges_group.command("list")
+@form_option
+def exchanges_list(form: str) -> None:
+    """Show the exchanges whose trades count.
+
+    Example: crypto exchanges list
+    """
+    _show("exchanges", form)
 
 
 @exchanges_group.command("add")
@@ -54,9 +88,11 @@ def exchanges_add(exchange: str, name: str | None, country: str, website: str) -
 
 
 @main.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--why", required=True, help="The reason, for later readers.")
-def withdraw_command(files: tuple[str, ...], why: str) -> None:
+@click.argument("files", nargs=-1, metavar="FILE...")
+@click.option("--why", help="The reason, for later readers.")
+@click.option("--undo", is_flag=True, help="Let the files' trades count again.")
+@click.option("--list", "list_them", is_flag=True, help="Show which files are withdrawn, and why.")
+def withdraw_command(files: tuple[str, ...], why: str | None, undo: bool, list_them: bool) -> None:
     """Withdraw files: from the next run on, their trades are rejected.
 
     FILE is its path below the landing zone's trades/, as in `source_file`.
@@ -65,9 +101,26 @@ def withdraw_command(files: tuple[str, ...], why: str) -> None:
     """
     from ingestion import reference
 
-    added = reference.withdraw(load(), files, why)
+    if list_them:
+        _show("withdrawn_files", "table")
+        return
+    if not files or bool(why) == undo:
+        raise click.UsageError("Name the files, and either the reason with --why, or --undo.")
+    if undo:
+        reference.restore(load(), files)
+        for file in files:
+            click.echo(f"{file} counts again; the next `crypto run` takes its trades in.")
+        return
+    added = reference.withdraw(load(), files, str(why))
     for file in files:
         if file in added:
             click.echo(f"{file} is withdrawn; the next `crypto run` takes its trades out.")
         else:
             click.echo(f"{file} was withdrawn before, for the same reason.")
+
+
+def _show(table: str, form: str) -> None:
+    from commands.inspect import query
+    from lakehouse.postgres import reference
+
+    query.show(query.Answer(*reference.entries(load(), table)), form)

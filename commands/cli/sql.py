@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import click
 
-from commands.cli.group import load_for, main, target_option
+from commands.cli.group import form_option, load_for, main, target_option
 
 
 @main.command()
 @click.argument("statement")
 @click.option("--postgres", "in_postgres", is_flag=True, help="Ask Postgres instead of the lake.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True, help="Output."
-)
+@form_option
 @click.option("--write", "may_write", is_flag=True, help="Let the statement change something.")
 @target_option
 def sql_command(statement: str, in_postgres: bool, form: str, may_write: bool, target: str) -> None:

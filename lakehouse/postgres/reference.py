@@ -39,28 +39,64 @@ def lacking(settings: Settings, symbols: Iterable[str], exchanges: Iterable[str]
     return Lacking(found["symbols"], found["exchanges"], withdrawn)
 
 
+def entries(settings: Settings, table: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the columns and rows of ``symbols``, ``exchanges`` or ``withdrawn_files``, in the order of their keys."""
+    with editing(settings) as connection:
+        cursor = connection.execute(f"select * from crypto.{table} order by 1")
+        return [column.name for column in cursor.description or ()], cursor.fetchall()
+
+
+def set_active(settings: Settings, names: Iterable[str], *, is_active: bool) -> None:
+    """Mark symbols as traded or no longer traded; raise CryptoError, and change none, if one is not there."""
+    with editing(settings) as connection:
+        for name in names:
+            changed = connection.execute(
+                "update crypto.symbols set is_active = %s where crypto.name_key(symbol) = crypto.name_key(%s)",
+                (is_active, name),
+            )
+            if not changed.rowcount:
+                raise CryptoError(f"There is no symbol {name}; `crypto symbols list` shows those that there are.")
+
+
 def add_symbols(settings: Settings, names: Mapping[str, str], category: str) -> list[str]:
-    """Add symbols that count, given with their names; return those that were not there in whatever spelling."""
+    """Add symbols that count, given with their names; return those that were not there in whatever spelling.
+
+    Raise CryptoError, and add none, for one with white space in it, which no trade could match.
+    """
     added = []
+    for symbol in names:
+        _refuse_white_space(symbol)
     with editing(settings) as connection:
         for symbol, name in names.items():
             inserted = connection.execute(
                 "insert into crypto.symbols (symbol, name, category) values (%s, %s, %s) on conflict do nothing",
-                (symbol.strip(), name, category),
+                (symbol, name, category),
             )
             added += [symbol] * inserted.rowcount
     return added
 
 
 def add_exchange(settings: Settings, exchange: str, name: str, country: str, website: str) -> bool:
-    """Add an exchange whose trades count; return False if it is there already, in whatever spelling."""
+    """Add an exchange whose trades count; return False if it is there already, in whatever spelling.
+
+    Raise CryptoError for one with white space in it.
+    """
+    _refuse_white_space(exchange)
     with editing(settings) as connection:
         added = connection.execute(
             "insert into crypto.exchanges (exchange, name, country, website) values (%s, %s, %s, %s) "
             "on conflict do nothing",
-            (exchange.strip(), name, country, website),
+            (exchange, name, country, website),
         )
     return added.rowcount == 1
+
+
+def _refuse_white_space(name: str) -> None:
+    if not name or any(letter.isspace() for letter in name):
+        raise CryptoError(
+            f"{name!r} has white space in it, or nothing else; write it as trades do, such as BTC/EUR, and what people "
+            "call it with --name."
+        )
 
 
 @contextmanager
