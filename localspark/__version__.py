@@ -1,3 +1,5 @@
-"""The version that dbt shows for the adapter."""
+"""The version that dbt shows for the adapter: the project's own."""
 
-version = "1.10.3"
+from importlib.metadata import version as installed
+
+version = installed("crypto-lakehouse")

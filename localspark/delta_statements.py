@@ -12,10 +12,12 @@ from collections.abc import Callable
 
 import pyarrow as pa
 from dbt_common.exceptions import DbtRuntimeError
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Field
+from deltalake.exceptions import DeltaError
 
+from lakehouse.errors import first_line
 from lakehouse.settings import Settings
-from lakehouse.storage import delta_log, lake, plain_path
+from lakehouse.storage import lake, plain_path
 
 NAME = r"`?(?P<schema>\w+)`?\.`?(?P<table>\w+)`?"
 TEXT = r"'(?P<text>(?:[^'\\]|\\.)*)'"
@@ -30,7 +32,11 @@ def answer(settings: Settings, statement: str) -> pa.Table | None:
     """Return the result of a statement that is answered here, or None for one that Sail runs."""
     for pattern, function in STATEMENTS.items():
         if found := pattern.fullmatch(statement.strip()):
-            return function(settings, f"{found['schema']}.{found['table']}", found)
+            name = f"{found['schema']}.{found['table']}"
+            try:
+                return function(settings, name, found)
+            except DeltaError as error:
+                raise DbtRuntimeError(f"The table {name} can't be read or changed ({first_line(error)}).") from error
     return None
 
 
@@ -75,13 +81,25 @@ def _comment(table: DeltaTable, column: str) -> str:
 
 
 def _comment_table(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
-    delta_log.set_comments(settings, name, description=_unescaped(found["text"]))
+    _table(settings, name).alter.set_table_description(_unescaped(found["text"]))
     return pa.table({})
 
 
 def _comment_columns(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
-    columns = {each["column"]: _unescaped(each["text"]) for each in COLUMN_COMMENT.finditer(found["columns"])}
-    delta_log.set_comments(settings, name, columns=columns)
+    table = _table(settings, name)
+    comments = {each["column"]: _unescaped(each["text"]) for each in COLUMN_COMMENT.finditer(found["columns"])}
+    fields = [field for field in table.schema().fields if field.name in comments]
+    # Columns that are there are not added again; their new comments are, all in one commit, but replace none.
+    new = [
+        Field(field.name, field.type, nullable=field.nullable, metadata={"comment": comments[field.name]})
+        for field in fields
+        if "comment" not in field.metadata
+    ]
+    if new:
+        table.alter.add_columns(new)
+    for field in fields:
+        if "comment" in field.metadata:
+            table.alter.set_column_metadata(field.name, {"comment": comments[field.name]})
     return pa.table({})
 
 

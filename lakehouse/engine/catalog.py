@@ -5,14 +5,23 @@ The folders are the only record of which tables and views exist, so no second st
 
 from __future__ import annotations
 
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from lakehouse.settings import SAIL, Settings
-from lakehouse.storage import delta_log, lake
+from lakehouse.storage import lake
 
 if TYPE_CHECKING:
+    from deltalake import DeltaTable
     from pyspark.sql import SparkSession
+
+CHANGE_FEED = "delta.enableChangeDataFeed"
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+NAMES_STATISTICS = {"delta.dataSkippingStatsColumns", *NO_STATISTICS}
+ATTEMPTS = 5
+INEXACT = re.compile("decimal|double|float")
 
 
 def restore(settings: Settings, spark: SparkSession, home: str) -> None:
@@ -24,14 +33,16 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
 
     tables, views = [], []
     for layer in lake.all_layers(settings):
-        place = _quoted(layer.address.replace(str(settings.home), home, 1))
+        place = _escape(layer.address.replace(str(settings.home), home, 1))
         spark.sql(f"create schema if not exists `{layer.schema}` location '{place}'")
         for table in layer.tables(remove_unfinished=True):
-            if settings.engine == SAIL:
-                delta_log.adapt_to_sail(settings, f"{layer.schema}.{table}")
-            name, columns = f"`{layer.schema}`.`{table}`", _columns(settings, f"{layer.schema}.{table}")
+            columns = ""
+            if settings.engine == SAIL and (delta := lake.table(settings, f"{layer.schema}.{table}")):
+                prepare_for_sail(delta)
+                columns = _columns(delta)
             tables.append(
-                f"create table if not exists {name} {columns} using delta location '{place}/{_quoted(table)}'"
+                f"create table if not exists `{layer.schema}`.`{table}` {columns} "
+                f"using delta location '{place}/{_escape(table)}'"
             )
         views += layer.views()
     with ThreadPoolExecutor(4) as pool:
@@ -49,16 +60,66 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
         views = failed
 
 
-def _quoted(text: str) -> str:
+def prepare_for_sail(table: DeltaTable) -> None:
+    """Take from a table what Sail stumbles over, whoever wrote it; readers notice no difference.
+
+    Sail writes no change feed, and checks NOT NULL on rows that a query's filter removes. A column that has one value
+    in a whole file it reads from the log's statistics, decimals and doubles inexactly; a table that names the columns
+    of its statistics keeps them.
+    """
+    from deltalake.exceptions import CommitFailedError
+
+    for attempt in range(ATTEMPTS):
+        try:
+            if table.metadata().configuration.get(CHANGE_FEED) == "true":
+                table.alter.set_table_properties({CHANGE_FEED: "false"})
+            for field in table.schema().fields:
+                if not field.nullable:
+                    table.alter.drop_column_not_null(field.name)
+            if INEXACT.search(table.schema().to_json()) and not table.metadata().partition_columns:
+                _drop_statistics(table)
+            return
+        except CommitFailedError:
+            # Another writer has committed in between.
+            if attempt == ATTEMPTS - 1:
+                raise
+            table.update_incremental()
+
+
+def _drop_statistics(table: DeltaTable) -> None:
+    """Enter the files in the table's log anew, with their number of rows alone; raise CommitFailedError."""
+    import pyarrow as pa
+    from deltalake import CommitProperties
+    from deltalake.transaction import AddAction, RemoveAction
+
+    # Each commit directly follows the version that was read: a file that another writer has removed must not come back.
+    next_version = CommitProperties(max_commit_retries=0)
+    while not NAMES_STATISTICS & table.metadata().configuration.keys():
+        read = table.version()
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(
+                path=file["path"],
+                size=file["size_bytes"],
+                partition_values={},
+                modification_time=file["modification_time"],
+                data_change=False,
+                stats=json.dumps({"numRecords": file["num_records"]}),
+            )
+            for file in pa.table(table.get_add_actions()).to_pylist()
+        ]
+        table.create_write_transaction(actions, "append", table.schema(), commit_properties=next_version)
+        table.update_incremental()
+        if table.version() == read + 1:
+            # The property comes last, since it says that all is done.
+            table.alter.set_table_properties(NO_STATISTICS, commit_properties=next_version)
+
+
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def _columns(settings: Settings, name: str) -> str:
+def _columns(table: DeltaTable) -> str:
     """Return a table's columns as DDL, from its Delta log; Sail shows no columns for a table registered without."""
-    if settings.engine != SAIL:
-        return ""
-    found = lake.table(settings, name)
-    assert found
-    types, fields = lake.column_types(found), found.schema().fields
+    types, fields = lake.column_types(table), table.schema().fields
     columns = (f"`{field.name}` {types[field.name]}{'' if field.nullable else ' not null'}" for field in fields)
     return f"({', '.join(columns)})"

@@ -18,7 +18,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -238,11 +238,14 @@ def _kill_leftovers(settings: Settings) -> None:
     found = [_process(settings, pid) for pid in (engine.keeper, engine.server)] if engine else []
     processes = [process for process in found if process]
     for process in processes:
-        # A suspended process would not see the signal that follows.
-        process.resume()
-        process.terminate()
+        # A process may end at any moment.
+        with suppress(psutil.NoSuchProcess):
+            # A suspended process would not see the signal that follows.
+            process.resume()
+            process.terminate()
     for process in psutil.wait_procs(processes, timeout=10)[1]:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     psutil.wait_procs(processes, timeout=5)
     if engine and engine.home != str(settings.home):
         shutil.rmtree(Path(engine.home).parent, ignore_errors=True)

@@ -25,7 +25,7 @@ def is_misread(path: Path) -> bool:
 def plain(table: Path) -> Path:
     """Return a folder by which delta-rs can read a table: the table's own, or one of links that lasts as this process.
 
-    Nothing may be written there.
+    Only the log can be written there, which is one of the links: data files would stay in the folder of links.
     """
     if not is_misread(table):
         return table

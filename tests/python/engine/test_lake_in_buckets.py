@@ -1,7 +1,11 @@
 """The lake in three buckets, on a real S3 server process: places, tables and views, and sentences."""
 
+from dataclasses import replace
+
 import boto3
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from support import s3_server
 from support.bucket_fixtures import SECRET
 from support.isolation import no_settings
@@ -26,9 +30,6 @@ def test_each_layer_lies_in_its_bucket(lake_in_buckets: Settings):
 
 
 def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake_in_buckets: Settings):
-    import pyarrow as pa
-    from deltalake import write_deltalake
-
     gold = lake_module.layer(lake_in_buckets, "gold")
     data = pa.table({"n": [1, 2]})
     write_deltalake(f"{gold.address}/numbers", data, storage_options=s3.delta_options(lake_in_buckets))
@@ -45,6 +46,19 @@ def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake_in_buckets: S
     gold.delete("numbers", is_view=False)
     left = boto3.client("s3").list_objects_v2(Bucket=str(lake_in_buckets.analytics_bucket)).get("Contents", [])
     assert not [item["Key"] for item in left if not item["Key"].endswith("/")]
+
+
+def test_a_commit_that_another_writer_makes_in_between_is_kept(lake_in_buckets: Settings, s3_gate: s3_server.Gate):
+    # delta-rs holds Python's lock while it alters a table, so a gate in this process could not answer it.
+    direct = replace(lake_in_buckets, aws_endpoint_url=s3_gate.target.geturl())
+    place, data = f"{lake_module.layer(direct, 'gold').address}/numbers", pa.table({"n": [1, 2]})
+    write_deltalake(place, data, storage_options=s3.delta_options(direct))
+    table = lake_module.table(direct, "gold.numbers")
+    write_deltalake(place, data, mode="append", storage_options=s3.delta_options(direct))
+    assert table
+    table.alter.set_table_description("Numbers.")
+    found = lake_module.table(direct, "gold.numbers")
+    assert found and (found.to_pyarrow_table().num_rows, found.metadata().description) == (4, "Numbers.")
 
 
 def test_a_lake_needs_all_three_buckets(bucket_settings: dict[str, str]):

@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from dbt.adapters.localspark import delta_statements
 from deltalake import write_deltalake
 from support.isolation import no_settings
 from support.project import PROJECT
@@ -42,6 +43,9 @@ def test_a_table_below_an_odd_path_is_read(tmp_path, folder):
     (place / "later.parquet").touch()
     assert lake.read(found, "gold.daily_metrics", ["a"])["a"].to_pylist() == [1, 2]
     assert lake.table(found, "gold.none") is None
+    delta_statements.answer(found, "comment on table gold.daily_metrics is 'Days.'")
+    assert lake.table(found, "gold.daily_metrics").metadata().description == "Days."
+    assert (place / "daily_metrics/_delta_log" / f"{1:020}.json").is_file()
     # Sail takes the folder of its temporary files as a list in JSON.
     given = sail.environment(found, found.home / "engine")["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"]
     assert json.loads(given) == [str(found.home / "engine" / "tmp")]
