@@ -50,7 +50,12 @@ def leave(code: int) -> NoReturn:
 
 
 def unexpected(error: BaseException) -> str:
-    """Return a sentence for an error that nobody has foreseen, after writing its trace into the data home."""
+    """Return a sentence for an error that no caller has caught; unless it is a known one, its trace is written down."""
+    with contextlib.suppress(Exception):
+        from lakehouse import engine, settings
+
+        if known := engine.explain(settings.load(), error):
+            return known
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     what = f"{type(error).__name__}: {first_line(error)}"
     home = Path(os.environ.get("CRYPTO_HOME") or tempfile.gettempdir())

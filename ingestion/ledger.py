@@ -21,9 +21,10 @@ from ingestion import landing_zone, normalise
 from ingestion.bronze import create_tables, frame
 from ingestion.landing_zone import Listing, RawFile
 from ingestion.normalise import Batch, SetAside
+from lakehouse import engine
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
-from lakehouse.storage import s3, staging
+from lakehouse.storage import staging
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -94,9 +95,9 @@ def ingest(
     try:
         return _ingest(spark, settings, zone, listing, schema=schema, on_file=on_file, engine_path=engine_path)
     except PySparkException as error:
-        why = s3.explain(settings, str(error))
         raise CryptoError(
-            why or f"The engine failed while files were landing ({first_line(error)}); run it again."
+            engine.explain(settings, error)
+            or f"The engine failed while files were landing ({first_line(error)}); run it again."
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 
 # What stands before the @ of an address, and what follows a word such as password: credentials, whoever wrote them.
 ADDRESS = re.compile(r"(://)[^\s'\"]*@")
@@ -24,6 +25,17 @@ def masked(text: str) -> str:
     for secret in sorted(_hidden, key=len, reverse=True):
         text = text.replace(secret, "***")
     return NAMED.sub(r"\1***", ADDRESS.sub(r"\1***@", text))
+
+
+def find_sentence(sentences: Iterable[tuple[str, str]], text: str, **facts: object) -> str | None:
+    """Return the sentence of the first pattern that is found in another program's text, None if none is.
+
+    ``sentences`` are pairs of a regular expression and a sentence, which is filled with the groups found and ``facts``.
+    """
+    for pattern, sentence in sentences:
+        if found := re.search(pattern, text):
+            return sentence.format(*found.groups(), **facts)
+    return None
 
 
 def first_line(error: BaseException) -> str:

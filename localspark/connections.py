@@ -21,7 +21,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from lakehouse import engine, settings
 from lakehouse.errors import CryptoError
 from lakehouse.settings import SAIL, Settings
-from lakehouse.storage import lake, s3
+from lakehouse.storage import lake
 
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
@@ -208,10 +208,5 @@ def literal(value: Any) -> str:
 
 
 def plain(error: Exception, settings: Settings) -> str:
-    """Return Spark's message without the query plan and the Java trace that follow it, or what S3 means by it."""
-    if "Resources exhausted" in str(error):
-        return (
-            f"The engine needs more memory than the {settings.engine_memory} of CRYPTO_ENGINE_MEMORY; "
-            "set it higher, as in CRYPTO_ENGINE_MEMORY=6g, and run again."
-        )
-    return s3.explain(settings, str(error)) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()
+    """Return what a failure means, else Spark's message without the query plan and the Java trace that follow it."""
+    return engine.explain(settings, error) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from lakehouse.errors import find_sentence
 
 # The first pattern that matches is used, so a cause stands before its consequences.
 SENTENCES: tuple[tuple[str, str], ...] = (
@@ -46,7 +46,4 @@ SENTENCES: tuple[tuple[str, str], ...] = (
 
 def explain(text: str) -> str | None:
     """Return the sentence that explains an error in dbt's output, None if no pattern matches."""
-    for pattern, sentence in SENTENCES:
-        if match := re.search(pattern, text):
-            return sentence.format(*match.groups())
-    return None
+    return find_sentence(SENTENCES, text)

@@ -4,7 +4,8 @@
 filled from the lake's folders at each start.
 """
 
+from lakehouse.engine.errors import explain
 from lakehouse.engine.server import Engine, ensure, folder, log_file, path, status, stop
 from lakehouse.engine.session import forget, session
 
-__all__ = ["Engine", "ensure", "folder", "forget", "log_file", "path", "session", "status", "stop"]
+__all__ = ["Engine", "ensure", "explain", "folder", "forget", "log_file", "path", "session", "status", "stop"]

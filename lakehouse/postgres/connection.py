@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from lakehouse.errors import CryptoError, masked
+from lakehouse.errors import CryptoError, find_sentence, masked
 from lakehouse.postgres import lakebase
 from lakehouse.postgres.embedded import CONNECT_SECONDS, Embedded
 from lakehouse.settings import Settings
@@ -45,43 +45,43 @@ SESSION = {
     "transform_null_equals": "off",
     "default_transaction_isolation": "read committed",
 }
-# Words in libpq's message, and the sentence that the user gets instead; the last entry matches every message.
+# What libpq's message has, and the sentence that the user gets instead; the last one stands for every message.
 SENTENCES = (
     (
-        ["password authentication failed"],
+        "password authentication failed",
         "{where} refuses the password of user {user!r}; check DB_USER and DB_PASSWORD.",
     ),
     (
-        ["does not exist"],
+        "does not exist",
         "{where} has no database {dbname!r} or no user {user!r}; check DB_NAME and DB_USER.",
     ),
     (
-        ["translate host name", "resolve", "Name or service", "nodename nor"],
+        "translate host name|resolve|Name or service|nodename nor",
         "The host {host!r} is not known; check DB_ENDPOINT.",
     ),
     (
-        ["certificate verify failed"],
+        "certificate verify failed",
         "{where} shows a certificate {issuer}; name the CA file of this server in DB_SSLROOTCERT.",
     ),
     (
-        ["does not match host name"],
+        "does not match host name",
         "{where} shows a certificate for another host; set DB_ENDPOINT to the name in that certificate.",
     ),
     (
-        ["does not support SSL"],
+        "does not support SSL",
         "{where} offers no TLS, which sslmode {sslmode!r} requires; turn it on there, or, "
         "in a network that you trust, set DB_SSLMODE to disable.",
     ),
     (
-        ["SSL", "certificate"],
+        "SSL|certificate",
         "{where} can't be reached by TLS as sslmode {sslmode!r} requires ({reason}); "
         "check DB_SSLROOTCERT and DB_SSLMODE.",
     ),
     (
-        ["refused", "timeout", "timed out", "unreachable"],
+        "refused|timeout|timed out|unreachable",
         "{where} does not answer; check that it runs, and DB_ENDPOINT and DB_PORT.",
     ),
-    ([""], "{where} can't be used ({reason}); check the DB_ settings."),
+    ("", "{where} can't be used ({reason}); check the DB_ settings."),
 )
 
 
@@ -211,4 +211,4 @@ def _explain(error: psycopg.Error, given: dict[str, Any]) -> str:
         "issuer": "of an unknown CA" if file in (None, "system") else f"of a CA that is not in {file}",
         "reason": " ".join(text.splitlines()[-1].split()),
     }
-    return next(sentence for words, sentence in SENTENCES if any(word in text for word in words)).format(**facts)
+    return find_sentence(SENTENCES, text, **facts) or ""

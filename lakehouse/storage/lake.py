@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyarrow import fs
 
+from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import LAYERS, Settings
 from lakehouse.storage import plain_path, s3
 
@@ -96,7 +97,7 @@ def all_layers(settings: Settings) -> list[Layer]:
 def table(settings: Settings, name: str) -> DeltaTable | None:
     """Return the Delta table of that name, such as ``gold.daily_metrics``; None if it does not exist."""
     from deltalake import DeltaTable
-    from deltalake.exceptions import TableNotFoundError
+    from deltalake.exceptions import DeltaError, TableNotFoundError
 
     schema, _, bare = name.partition(".")
     address = f"{layer(settings, schema).address}/{bare}"
@@ -108,6 +109,11 @@ def table(settings: Settings, name: str) -> DeltaTable | None:
         return DeltaTable(address, storage_options=s3.delta_options(settings))
     except TableNotFoundError:
         return None
+    except DeltaError as error:
+        raise CryptoError(
+            f"The Delta log of {name} can't be read ({first_line(error)}); stop the engine (`crypto engine stop`), "
+            f"remove {layer(settings, schema).address}/{bare}, and run `crypto run`, which builds it anew."
+        ) from error
 
 
 def column_types(table: DeltaTable) -> dict[str, str]:
