@@ -8,15 +8,14 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 MAY_READ = {
     # layer: what its models may read
-    "silver": {"bronze", "silver", "seeds"},
+    "silver": {"bronze", "reference", "silver", "seeds"},
     "gold": {"silver", "gold", "reference"},
     "sync": {"gold"},
     "serving": {"published", "serving"},
@@ -27,11 +26,12 @@ SCHEMAS = {"serving": "reading"}
 REFERENCE = {"source.crypto.bronze.symbols", "source.crypto.bronze.exchanges"}
 PUBLIC = {"gold", "serving"}
 LONGEST_MODEL, LONGEST_MACRO = 80, 60
-CALLED_BY_DBT = {"create_schema", "generate_schema_name", "py_script_comment"}
 # Rejected rows are no failure of a run, even if what rejects them is a mistake.
 MAY_WARN = {"assert_no_trade_id_spans_two_markets"}
 # The log of the sync tells which invocation asked for it.
 MAY_NAME_THE_INVOCATION = {"postgres_sync", "py_script_comment"}
+# Where and how a table lies may differ between targets.
+DDL = ("macros/materializations/", "macros/schemas/")
 
 CLOCK = re.compile(
     r"\b(?:now|getdate|curdate|sysdate|today|rand|randn|randstr|random|uuid|shuffle|monotonically_increasing_id"
@@ -40,10 +40,12 @@ CLOCK = re.compile(
     r"|\bunix_timestamp\s*\(\s*\)|\bmodules\.datetime|\btime\.time\b|\bimport (?:random|datetime|time|uuid)\b",
     re.IGNORECASE,
 )
-STAR = re.compile(r"(?:\bselect\s+(?:distinct\s+)?|,\s*|\b\w+\.)\*", re.IGNORECASE)
 BARE_STAR = re.compile(r"\bselect\s+\*(?!\s*(?:,|except\b))", re.IGNORECASE)
-FROM_RELATION = re.compile(r"\bfrom\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
-JOIN_RELATION = re.compile(r"\bjoin\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
+STAR_OF_RELATION = re.compile(
+    r"(?:\bselect\s+(?:distinct\s+)?|,\s*|\b\w+\.)\*(?:(?!\bselect\b).)*?\bfrom\s+\{\{\s*(?:ref|source)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+JOIN_OF_RELATION = re.compile(r"\bjoin\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
 # What Sail lacks or computes otherwise (docs/engines.md), and what to write instead.
 NOT_ON_SAIL = {
     re.compile(r"\*\s*except\b", re.IGNORECASE): "`* except`; name the columns",
@@ -60,17 +62,15 @@ NOT_ON_SAIL = {
 NUMBERS = "macros/numbers/"
 GRAIN = re.compile(r"(?:--|#) Grain: (one row per .+\.)")
 
+Found = Iterator[tuple[str, str]]
 
-@dataclass(frozen=True)
-class Broken:
+
+class Broken(NamedTuple):
     """One thing that breaks one rule."""
 
     rule: str
     where: str
     why: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.where} {self.why}"
 
 
 class Project:
@@ -78,48 +78,24 @@ class Project:
 
     def __init__(self, folder: Path, manifest: dict) -> None:
         self.folder, self.manifest = folder, manifest
+        self.nodes = [*manifest["nodes"].values(), *manifest["sources"].values()]
+        self.models = self.of_type("model")
+        own = [macro for macro in manifest["macros"].values() if macro["package_name"] == "crypto"]
+        self.macros = [macro for macro in own if macro["path"].startswith("macros")]
+        # dbt keeps them as macros.
+        self.generic_tests = [macro for macro in own if macro["path"].startswith("tests")]
 
-    def nodes(self, *kinds: str) -> Iterator[dict]:
-        """Yield the nodes of some resource types."""
-        found = (*self.manifest["nodes"].values(), *self.manifest["sources"].values())
-        return (node for node in found if node["resource_type"] in kinds)
+    def of_type(self, *types: str) -> list[dict]:
+        """Return the nodes of some resource types."""
+        return [node for node in self.nodes if node["resource_type"] in types]
 
-    @cached_property
-    def models(self) -> list[dict]:
-        """The models."""
-        return list(self.nodes("model"))
-
-    @cached_property
-    def macros(self) -> list[dict]:
-        """The project's own macros."""
-        own = [macro for macro in self.manifest["macros"].values() if macro["package_name"] == "crypto"]
-        return [macro for macro in own if macro["path"].startswith("macros")]
-
-    @cached_property
-    def generic_tests(self) -> list[dict]:
-        """The project's generic tests, which dbt keeps as macros."""
-        own = [macro for macro in self.manifest["macros"].values() if macro["package_name"] == "crypto"]
-        return [macro for macro in own if macro["path"].startswith("tests")]
-
-    def tests_of(self, node: dict) -> list[dict]:
-        """Return the tests that read a node."""
-        return [test for test in self.nodes("test") if node["unique_id"] in test["depends_on"]["nodes"]]
-
-    def own_tests(self, node: dict) -> list[dict]:
-        """Return the tests declared on a node."""
-        return [test for test in self.nodes("test") if test.get("attached_node") == node["unique_id"]]
-
-    def unit_tests(self, node: dict) -> list[dict]:
-        """Return the unit tests of a model."""
-        return [test for test in self.manifest["unit_tests"].values() if test["model"] == node["name"]]
-
-    def text(self, node: dict) -> str:
-        """Return the text of a node's file."""
-        return (self.folder / node["original_file_path"]).read_text()
+    def tests(self, model: dict) -> list[dict]:
+        """Return the data tests declared on a model."""
+        return [test for test in self.of_type("test") if test.get("attached_node") == model["unique_id"]]
 
 
 def layer(node: dict) -> str:
-    """The folder below models/, or what stands for it."""
+    """Return the folder below models/, or what stands for it."""
     if node["unique_id"] in REFERENCE:
         return "reference"
     if node["resource_type"] == "source":
@@ -127,46 +103,39 @@ def layer(node: dict) -> str:
     return node["fqn"][1] if node["resource_type"] == "model" else node["resource_type"] + "s"
 
 
-def described_in(model: dict) -> Path:
-    """The .yml with the model's description."""
-    return Path((model["patch_path"] or "").removeprefix("crypto://"))
-
-
-def without_comments(text: str) -> str:
-    """The code alone: no SQL, Jinja or Python comment, no docstring."""
+def code(node: dict) -> str:
+    """Return the code of a node or macro without comments and docstrings of SQL, Jinja and Python."""
+    text = node["macro_sql"] if node["resource_type"] == "macro" else node["raw_code"]
     return re.sub(r'\{#.*?#\}|/\*.*?\*/|""".*?"""|(?:--|(?<!\{)#(?!\})).*?$', "", text, flags=re.DOTALL | re.MULTILINE)
 
 
-RULES: dict[str, Callable[[Project], Iterator[tuple[str, str]]]] = {}
+RULES: dict[str, Callable[[Project], Found]] = {}
 
 
-def rule(check: Callable[[Project], Iterator[tuple[str, str]]]) -> Callable[[Project], Iterator[tuple[str, str]]]:
+def rule(check: Callable[[Project], Found]) -> Callable[[Project], Found]:
     """Register a rule: a function that yields what breaks it, and why."""
     RULES[check.__name__] = check
     return check
 
 
-# --- what a model says of itself ---------------------------------------------------------------------------------
-
-
 @rule
-def grain(project: Project) -> Iterator[tuple[str, str]]:
+def grain(project: Project) -> Found:
     """Line 1 of a model says its grain, and its description ends with the same sentence."""
     for model in project.models:
-        found = GRAIN.fullmatch(project.text(model).splitlines()[0])
+        found = GRAIN.fullmatch(model["raw_code"].splitlines()[0])
         if not found:
             yield model["name"], "does not begin with `-- Grain: one row per ... .`"
         elif not " ".join(model["description"].split()).endswith(found[1][0].upper() + found[1][1:]):
             yield model["name"], f"has a description that does not end with its grain: {found[1]}"
-    for node in project.nodes("source", "seed", "snapshot"):
+    for node in project.of_type("source", "seed", "snapshot"):
         if "One row per " not in node["description"]:
             yield node["name"], "has a description that does not say `One row per ... .`"
 
 
 @rule
-def described(project: Project) -> Iterator[tuple[str, str]]:
+def described(project: Project) -> Found:
     """Every column has a description, in the .yml of its model's name or in the one that its folder shares."""
-    for node in project.nodes("model", "seed", "snapshot", "source"):
+    for node in project.of_type("model", "seed", "snapshot", "source"):
         if not node["columns"]:
             yield node["name"], "has no column described"
         for column in node["columns"].values():
@@ -175,15 +144,12 @@ def described(project: Project) -> Iterator[tuple[str, str]]:
     for model in project.models:
         beside = Path(model["original_file_path"]).with_suffix(".yml")
         shared = beside.with_name(f"_{beside.parent.name}.yml")
-        if described_in(model) not in (beside, shared):
+        if (model["patch_path"] or "").removeprefix("crypto://") not in (str(beside), str(shared)):
             yield model["name"], f"is not described in {beside} or {shared}"
 
 
-# --- keys and tests ----------------------------------------------------------------------------------------------
-
-
 @rule
-def key(project: Project) -> Iterator[tuple[str, str]]:
+def key(project: Project) -> Found:
     """A merge key is the same in the config, in the uniqueness test and in the not-null tests."""
     for model in project.models:
         if model["config"]["materialized"] != "keyed_table":
@@ -191,7 +157,7 @@ def key(project: Project) -> Iterator[tuple[str, str]]:
         wanted = model["config"]["unique_key"] or []
         wanted = [wanted] if isinstance(wanted, str) else wanted
         unique, not_null = [], set()
-        for test in project.own_tests(model):
+        for test in project.tests(model):
             kind, arguments = test["test_metadata"]["name"], test["test_metadata"]["kwargs"]
             if kind == "unique_combination":
                 unique.append(arguments["columns"])
@@ -209,113 +175,66 @@ def key(project: Project) -> Iterator[tuple[str, str]]:
 
 
 @rule
-def tested(project: Project) -> Iterator[tuple[str, str]]:
+def tested(project: Project) -> Found:
     """Every model has a test of its own, and a test fails rather than warns."""
+    unit_tested = {test["model"] for test in project.manifest["unit_tests"].values()}
     for model in project.models:
-        if not project.own_tests(model) and not project.unit_tests(model):
+        if not project.tests(model) and model["name"] not in unit_tested:
             yield model["name"], "has no test"
-    for test in project.nodes("test"):
-        config = test["config"]
-        if test["name"] in MAY_WARN:
-            continue
-        if config["severity"].lower() != "error" or not config["enabled"] or config["error_if"] != "!= 0":
+    for test in project.of_type("test"):
+        fails = test["config"]["severity"].lower() == "error" and test["config"]["error_if"] == "!= 0"
+        if not fails and test["name"] not in MAY_WARN:
             yield test["name"], "does not fail on the first row it finds"
 
 
 @rule
-def macro_documented(project: Project) -> Iterator[tuple[str, str]]:
+def macro_documented(project: Project) -> Found:
     """A macro's file is named after it and begins with a header; an indicator's arguments are described."""
     for path in sorted((project.folder / "macros").rglob("*.sql")):
-        if not path.read_text().startswith("{#"):
+        text = path.read_text()
+        if not text.startswith("{#"):
             yield path.name, "does not begin with a header"
-        names = re.findall(r"{%-? *(?:macro|materialization) +(\w+)", path.read_text())
-        if path.stem not in [name.removeprefix("databricks__") for name in names]:
+        if not re.search(rf"{{%-? *(?:macro|materialization) +(?:databricks__)?{path.stem}\b", text):
             yield path.name, "holds no macro of its name"
     for macro in project.macros:
         if not macro["path"].startswith("macros/indicators/"):
             continue
-        header = project.text(macro).split("#}")[0].lower()
+        header = (project.folder / macro["original_file_path"]).read_text().split("#}")[0].lower()
         for word in ("source:", "first bar:", "zero", "flat", "null", "gap", "single row"):
             if word not in header:
                 yield macro["name"], f"has a header that does not tell of {word.removesuffix(':')}"
-        signature = re.search(r"macro \w+\((.*?)\) *-?%}", macro["macro_sql"], re.DOTALL)
-        names = re.findall(r"(\w+)(?:=(?:'[^']*'|[^,]*))?(?:, *|$)", signature[1] if signature else "")
-        described = [argument["name"] for argument in macro["arguments"] if argument["description"]]
-        if not macro["description"]:
-            yield macro["name"], "has no description"
-        if names != described:
-            yield macro["name"], f"takes {names} but describes {described}"
+        if not all((macro["description"], *(argument["description"] for argument in macro["arguments"]))):
+            yield macro["name"], "is not described, or one of its arguments is not"
 
 
 @rule
-def macro_tested(project: Project) -> Iterator[tuple[str, str]]:
-    """A macro is reached by a test: of dbt, through a model with tests, or by name in a Python test."""
-    reached = {f"macro.crypto.{name}" for name in CALLED_BY_DBT}
-    for node in project.nodes("test", "model"):
-        if node["resource_type"] == "test" or project.tests_of(node) or project.unit_tests(node):
-            reached |= set(node["depends_on"]["macros"])
-            reached |= {f"macro.crypto.materialization_{node['config']['materialized']}_default"}
-    waiting = list(reached)
-    while waiting:
-        name = waiting.pop()
-        macro = project.manifest["macros"].get(name, {"depends_on": {"macros": []}})
-        # What is dispatched by adapter is reached by its plain name.
-        of_adapters = {
-            macro["unique_id"] for macro in project.macros if macro["name"].endswith(f"__{name.split('.')[-1]}")
-        }
-        new = (set(macro["depends_on"]["macros"]) | of_adapters) - reached
-        reached |= new
-        waiting += new
-    files = sorted((project.folder / "tests" / "python").rglob("test_*.py"))
-    python = "".join(path.read_text() for path in files if path.name != "test_house_rules.py")
-    for macro in project.macros:
-        if macro["unique_id"] not in reached and not re.search(rf"\b{macro['name']}\b", python):
-            yield macro["name"], "is reached by no test"
-
-
-# --- layers ------------------------------------------------------------------------------------------------------
-
-
-@rule
-def layers(project: Project) -> Iterator[tuple[str, str]]:
+def layers(project: Project) -> Found:
     """A model reads its own layer or the one before it, and its schema is its folder."""
     known = project.manifest["nodes"] | project.manifest["sources"]
     for model in project.models:
-        allowed = MAY_READ.get(layer(model))
-        if allowed is None:
-            yield model["name"], f"lies in models/{layer(model)}/, which is no layer"
+        here = layer(model)
+        if here not in MAY_READ:
+            yield model["name"], f"lies in models/{here}/, which is no layer"
             continue
         for upstream in (known[name] for name in model["depends_on"]["nodes"]):
-            if layer(upstream) not in allowed and not (layer(upstream) == "reference" and "bronze" in allowed):
-                yield model["name"], f"reads {layer(upstream)} ({upstream['name']}), which {layer(model)} may not"
-        schema = SCHEMAS.get(layer(model), layer(model))
-        if model["config"]["schema"] != schema:
-            yield model["name"], f"is in the schema {model['config']['schema']}, not in {schema}"
+            if layer(upstream) not in MAY_READ[here]:
+                yield model["name"], f"reads {layer(upstream)} ({upstream['name']}), which {here} may not"
+        if model["config"]["schema"] != SCHEMAS.get(here, here):
+            yield model["name"], f"is in the schema {model['config']['schema']}"
 
 
 @rule
-def materialized(project: Project) -> Iterator[tuple[str, str]]:
-    """The folder decides how a model is kept, silver's views aside. What is merged says what a new column does."""
+def materialized(project: Project) -> Found:
+    """The folder decides how a model is kept, silver's views aside."""
     folders = yaml.safe_load((project.folder / "dbt_project.yml").read_text())["models"]["crypto"]
     for model in project.models:
-        config, usual = model["config"], folders[layer(model)].get("+materialized", "incremental")
-        special = (layer(model), config["materialized"]) == ("silver", "view")
-        described = (project.folder / described_in(model)).read_text() if model["patch_path"] else ""
-        said = re.search(r"\bmaterialized\b", without_comments(project.text(model)) + described)
-        if config["materialized"] != usual and not special:
-            yield model["name"], f"is {config['materialized']}; its folder says {usual}"
-        # A Python model has to say it: dbt makes it a table, whatever its folder says.
-        elif said and not special and model["language"] == "sql":
-            yield model["name"], "says what its folder says already"
-        if config["materialized"] in ("keyed_table", "incremental"):
-            kind = config["meta"].get("returns", "all") if config["materialized"] == "keyed_table" else "incremental"
-            wanted = {"all": "sync_all_columns", "changes": "fail", "incremental": "append_new_columns"}[kind]
-            if config["on_schema_change"] != wanted:
-                yield model["name"], f"must say on_schema_change: {wanted}"
+        kept, usual = model["config"]["materialized"], folders[layer(model)].get("+materialized", "incremental")
+        if kept != usual and (layer(model), kept) != ("silver", "view"):
+            yield model["name"], f"is {kept}; its folder says {usual}"
 
 
 @rule
-def owned(project: Project) -> Iterator[tuple[str, str]]:
+def owned(project: Project) -> Found:
     """A model belongs to a group with an owner; gold has contracts; only gold and serving are public."""
     owners = {group["name"]: group["owner"] for group in project.manifest["groups"].values()}
     for model in project.models:
@@ -328,116 +247,92 @@ def owned(project: Project) -> Iterator[tuple[str, str]]:
 
 
 @rule
-def exposed(project: Project) -> Iterator[tuple[str, str]]:
-    """What Postgres receives, and what reads it, is an exposure with an owner."""
+def exposed(project: Project) -> Found:
+    """What Postgres receives, and what reads it, is part of an exposure."""
     syncs = {model["unique_id"] for model in project.models if layer(model) == "sync"}
     upstreams = [set(exposure["depends_on"]["nodes"]) for exposure in project.manifest["exposures"].values()]
     listed = set().union(*(upstream for upstream in upstreams if upstream & syncs))
-    received = {name for model in project.models if layer(model) == "sync" for name in model["depends_on"]["nodes"]}
-    received |= {model["unique_id"] for model in project.models if layer(model) in ("sync", "serving")}
+    received = {model["unique_id"] for model in project.models if layer(model) in ("sync", "serving")}
+    received |= {name for model in project.models if layer(model) == "sync" for name in model["depends_on"]["nodes"]}
     for name in sorted(received - listed):
         yield name.rsplit(".", 1)[1], "reaches Postgres but is part of no exposure"
-    for source in project.nodes("source"):
-        if source["freshness"] and source["freshness"]["warn_after"]["count"] and not source["loaded_at_field"]:
-            yield source["name"], "has a freshness without a loaded_at_field"
 
 
 @rule
-def published(project: Project) -> Iterator[tuple[str, str]]:
-    """A published table has, in Postgres' source, the columns of its gold model."""
-    gold = {model["name"]: model for model in project.models if layer(model) == "gold"}
-    for source in project.nodes("source"):
-        if layer(source) == "published" and source["name"] in gold:
-            wanted, found = gold[source["name"]]["columns"].keys(), source["columns"].keys()
-            for name in sorted(wanted ^ found):
-                missing = "models/serving/crypto.yml" if name in wanted else "models/gold/"
-                yield f"{source['name']}.{name}", f"is not described in {missing}"
-
-
-# --- the text ----------------------------------------------------------------------------------------------------
-
-
-@rule
-def no_clock(project: Project) -> Iterator[tuple[str, str]]:
+def no_clock(project: Project) -> Found:
     """No clock and no randomness in a model, nor in a macro it may use."""
     for node in [*project.models, *project.macros]:
-        code = without_comments(project.text(node) if node["resource_type"] == "model" else node["macro_sql"])
-        found = CLOCK.search(code)
+        found = CLOCK.search(code(node))
         if found and not (node["name"] in MAY_NAME_THE_INVOCATION and found[0] == "invocation_id"):
             yield node["name"], f"depends on a clock or on chance: {found[0].strip()}"
 
 
 @rule
-def one_text(project: Project) -> Iterator[tuple[str, str]]:
+def one_text(project: Project) -> Found:
     """A model is one SQL text on every target; only where and how a table lies may differ."""
-    ddl = ("macros/materializations/", "macros/schemas/")
-    for node in [*project.models, *(macro for macro in project.macros if not macro["path"].startswith(ddl))]:
-        code = without_comments(node["raw_code"] if node["resource_type"] == "model" else node["macro_sql"])
-        if found := re.search(r"adapter\.dispatch|\btarget\.(?:type|name)\b", code):
+    for node in [*project.models, *project.macros]:
+        found = re.search(r"adapter\.dispatch|\btarget\.(?:type|name)\b", code(node))
+        if found and not node["path"].startswith(DDL):
             yield node["name"], f"asks for {found[0]}"
 
 
 @rule
-def engines(project: Project) -> Iterator[tuple[str, str]]:
+def engines(project: Project) -> Found:
     """Nothing that one of the engines lacks or computes otherwise, in models, macros, tests and their arguments."""
-    for node in [*project.models, *project.macros, *project.nodes("test"), *project.generic_tests]:
-        code = node["macro_sql"] if node["resource_type"] == "macro" else node["raw_code"]
-        code = without_comments(code) + json.dumps((node.get("test_metadata") or {}).get("kwargs"))
+    for node in [*project.models, *project.macros, *project.of_type("test"), *project.generic_tests]:
+        text = code(node) + json.dumps((node.get("test_metadata") or {}).get("kwargs"))
         for pattern, why in NOT_ON_SAIL.items():
-            if pattern.search(code) and not node["path"].startswith(NUMBERS):
+            if pattern.search(text) and not node["path"].startswith(NUMBERS):
                 yield node["name"], f"uses {why}"
 
 
 @rule
-def star(project: Project) -> Iterator[tuple[str, str]]:
+def star(project: Project) -> Found:
     """Import CTEs name their columns; a bare `select *` is the last line and nothing else."""
     for model in project.models:
         if model["language"] != "sql":
             continue
-        code = without_comments(project.text(model)).strip()
-        if not re.fullmatch(r"select \* from \w+", code.splitlines()[-1]):
+        text = code(model).strip()
+        if not re.fullmatch(r"select \* from \w+", text.splitlines()[-1]):
             yield model["name"], "does not end with `select * from <cte>`"
-        if len(BARE_STAR.findall(code)) > 1:
+        if len(BARE_STAR.findall(text)) > 1:
             yield model["name"], "has a bare `select *` before its last line"
-        for found in FROM_RELATION.finditer(code):
-            if STAR.search(code, code[: found.start()].lower().rfind("select"), found.start()):
-                yield model["name"], "reads a model or source with `*`; name the columns"
-        if JOIN_RELATION.search(code):
+        if STAR_OF_RELATION.search(text):
+            yield model["name"], "reads a model or source with `*`; name the columns"
+        if JOIN_OF_RELATION.search(text):
             yield model["name"], "joins a model or source itself; import it first, in a CTE"
 
 
 @rule
-def short(project: Project) -> Iterator[tuple[str, str]]:
+def short(project: Project) -> Found:
     """A model fits 80 lines, a macro 60."""
-    for model in project.models:
-        if (lines := len(project.text(model).splitlines())) > LONGEST_MODEL:
-            yield model["name"], f"has {lines} lines, more than {LONGEST_MODEL}"
-    for macro in project.macros:
-        if (lines := len(macro["macro_sql"].splitlines())) > LONGEST_MACRO:
-            yield macro["name"], f"has {lines} lines, more than {LONGEST_MACRO}"
+    texts = [(model["name"], model["raw_code"], LONGEST_MODEL) for model in project.models]
+    texts += [(macro["name"], macro["macro_sql"], LONGEST_MACRO) for macro in project.macros]
+    for name, text, longest in texts:
+        if (lines := len(text.splitlines())) > longest:
+            yield name, f"has {lines} lines, more than {longest}"
 
 
-def check(folder: Path, manifest: dict) -> list[Broken]:
-    """All that breaks a rule."""
-    project = Project(folder, manifest)
-    return [Broken(name, where, why) for name, rule in RULES.items() for where, why in rule(project)]
+def check(folder: Path, target: Path) -> list[Broken]:
+    """Parse the project in a folder, into a target folder, and return all that breaks a rule.
 
-
-def parsed(folder: Path, target: Path) -> dict:
-    """The manifest of the project in a folder, as dbt parses it now."""
+    ValueError if dbt can't parse it, or warns of something.
+    """
     from dbt.cli.main import dbtRunner
 
     places = {"--project-dir": folder, "--profiles-dir": folder, "--target-path": target, "--log-path": target}
     arguments = [str(word) for place in places.items() for word in place]
-    result = dbtRunner().invoke(["--quiet", "parse", *arguments])
+    result = dbtRunner().invoke(["--quiet", "--warn-error", "parse", *arguments])
     if not result.success:
         raise ValueError(f"dbt can't parse {folder}: {result.exception}")
-    return json.loads((target / "manifest.json").read_text())
+    project = Project(folder, json.loads((target / "manifest.json").read_text()))
+    return [Broken(name, where, why) for name, rule in RULES.items() for where, why in rule(project)]
 
 
 if __name__ == "__main__":
     here = Path(__file__).resolve().parents[1]
     with tempfile.TemporaryDirectory() as target:
-        problems = check(here, parsed(here, Path(target)))
-    print(*problems, sep="\n", end="\n" if problems else "")
+        problems = check(here, Path(target))
+    for problem in problems:
+        print(f"{problem.rule}: {problem.where} {problem.why}")
     sys.exit(bool(problems))
