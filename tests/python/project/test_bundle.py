@@ -77,24 +77,20 @@ def tasks(target):
 
 
 TARGETS = list(BUNDLE["targets"])
-EVERY = [(target, kind, name) for target in TARGETS for kind, named in resources(target).items() for name in named]
 
 
-@pytest.mark.parametrize(("target", "kind", "name"), EVERY)
-def test_a_resource_fits_its_published_model(target, kind, name):
-    given = resources(target)[kind][name]
-    assert MODELS[kind].from_dict(copy.deepcopy(given)).as_dict().keys() >= given.keys()
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_resource_fits_its_published_model(target):
+    for kind, named in resources(target).items():
+        for name, given in named.items():
+            known = MODELS[kind].from_dict(copy.deepcopy(given)).as_dict()
+            assert known.keys() >= given.keys(), (kind, name)
 
 
-def test_lakebase_fits_its_published_model_and_is_included_only_by_hand():
-    file = PROJECT / "resources/optional/lakebase.yml"
-    ((name, given),) = yaml.safe_load(file.read_text())["resources"]["database_instances"].items()
+def test_lakebase_fits_its_published_model():
+    (lakebase,) = yaml.safe_load((PROJECT / "resources/optional/lakebase.yml").read_text())["resources"].values()
+    (given,) = lakebase.values()
     assert DatabaseInstance.from_dict(copy.deepcopy(given)).as_dict() == given
-    assert name == "crypto" and given["enable_pg_native_login"] and file not in INCLUDED
-    with pytest.raises(ValueError, match="scale_to_zero"):
-        DatabaseInstance.from_dict(given | {"scale_to_zero": True})
-    page = (PROJECT / "docs/deploy.md").read_text()
-    assert "resources/optional/lakebase.yml" in page
 
 
 def test_the_published_models_refuse_what_they_do_not_know():
@@ -138,12 +134,6 @@ def test_every_path_exists(target):
                 assert project == PROJECT and (project / "dbt_project.yml").is_file()
     for dashboard in resources(target).get("dashboards", {}).values():
         assert (PROJECT / dashboard["file_path"]).is_file()
-
-
-def test_what_is_not_deployed_is_nothing_that_dbt_needs():
-    needed = {"dbt_project.yml", "selectors.yml", "profiles.yml.example", "models", "macros", "seeds", "snapshots"}
-    excluded = {pattern.split("/")[0] for pattern in BUNDLE["sync"]["exclude"] if pattern != "tests/python/**"}
-    assert not needed & excluded
 
 
 def test_every_entry_point_exists_and_takes_its_parameters(capsys, monkeypatch):
@@ -211,25 +201,8 @@ def test_a_job_is_alone_has_an_end_and_tells_of_its_failure(target):
         if any("run_job_task" in task for task in job["tasks"]):
             continue
         assert job["email_notifications"]["on_failure"], name
-        assert job["email_notifications"]["on_duration_warning_threshold_exceeded"], name
         assert job["health"]["rules"][0]["value"] < job["timeout_seconds"], name
-        assert [task["task_key"] for task in job["tasks"]] == ["ingest", "build", "checks"]
-        assert all(task["max_retries"] > 0 and task["timeout_seconds"] > 0 for task in job["tasks"]), name
-
-
-def test_nothing_starts_by_itself_in_dev_and_prod_runs_as_a_service_principal():
-    dev, prod = resources("dev")["jobs"], resources("prod")["jobs"]
-    assert dev["crypto"]["schedule"]["pause_status"] == "PAUSED"
-    assert prod["crypto"]["schedule"]["pause_status"] == "UNPAUSED"
-    assert BUNDLE["targets"]["dev"]["mode"] == "development" and "git_source" not in dev["crypto"]
-    assert BUNDLE["targets"]["prod"]["run_as"] == {"service_principal_name": "${var.service_principal}"}
-    assert prod["crypto"]["git_source"]["git_commit"] == "${bundle.git.commit}"
-
-
-def test_compute_that_nobody_uses_stops():
-    found = resources("prod")
-    assert found["clusters"]["single_node"]["autotermination_minutes"] == 120
-    assert found["sql_warehouses"]["crypto"]["auto_stop_mins"] == 5
+        assert all(task["timeout_seconds"] > 0 for task in job["tasks"]), name
 
 
 def test_the_alert_asks_the_log_of_the_sync(spark, first_run):
