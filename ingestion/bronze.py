@@ -56,13 +56,11 @@ SQL_TYPES = {
 
 def create_tables(spark: SparkSession, schema: str) -> None:
     """Create the missing bronze tables in ``schema``, and the schema itself if it is missing."""
-    # The tables are created in this order, so if the last one exists, all do.
-    if spark.catalog.tableExists(f"{schema}.{list(TABLES)[-1]}"):
-        return
     # Check first: a user without the privilege to create schemas can still use an existing one.
     if not spark.catalog.databaseExists(schema):
         spark.sql(f"create schema {schema}")
-    for table in TABLES:
+    existing = {table.name for table in spark.catalog.listTables(schema)}
+    for table in [name for name in TABLES if name not in existing]:
         # Statistics of all columns take a fifth of an append's time; queries skip files only by these.
         properties = "tblproperties ('delta.dataSkippingStatsColumns' = 'timestamp,source_file,source_row,batch_id')"
         spark.sql(

@@ -179,9 +179,16 @@ def _state(spark: SparkSession, schema: str, listed: Mapping[str, RawFile]) -> S
                     spark.table(f"{schema}.rejected_files"),
                 ),
             )
-        if sum(row["row_count"] for row in landed) == total[0]["count(1)"]:
+        recorded, held = sum(row["row_count"] for row in landed), total[0]["count(1)"]
+        if recorded == held:
             break
         _enter_from_trades(spark, schema, "true", listed)
+    else:
+        if held < recorded:
+            raise CryptoError(
+                f"{schema}.trades holds {held:,} rows, but {recorded:,} have landed. Restore the table; or drop it and "
+                f"{schema}.landed_files with their files, and land the landing zone again: `crypto run --full-refresh`."
+            )
     return State(_by_path(landed), _by_path(rejected), total[0]["max(batch_id)"] or 0)
 
 

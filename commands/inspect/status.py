@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.run import history
+from ingestion import bronze
 from lakehouse import engine, postgres
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import embedded
@@ -105,6 +106,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         "memory": lambda: _memory(settings),
         "disk": lambda: _disk(settings),
         "ports": _ports,
+        "lake": lambda: _lake(settings),
         "postgres": lambda: _postgres_answers(settings),
         "s3": lambda: _s3(settings),
         "databricks": lambda: _databricks(settings),
@@ -116,6 +118,20 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         except CryptoError as error:
             results += [{"check": name, "ok": False, "found": sentence} for sentence in str(error).splitlines()]
     return results
+
+
+def _lake(settings: Settings) -> str:
+    """Return the number of tables and views; raise CryptoError for those that a run builds and that are not there."""
+    if not history.outcomes(settings, 1):
+        return "not built yet"
+    built = {f"{layer}.{name}" for layer in LAYERS for name in lake.layer(settings, layer).names()}
+    models = [path for layer in LAYERS for path in settings.project.glob(f"models/{layer}/**/*.*")]
+    expected = {
+        f"{path.relative_to(settings.project).parts[1]}.{path.stem}" for path in models if path.suffix != ".yml"
+    }
+    if gone := sorted((expected | {f"bronze.{table}" for table in bronze.TABLES}) - built):
+        raise CryptoError(f"The lake lacks {', '.join(gone)}; run `crypto engine stop`, then `crypto run`.")
+    return f"{len(built)} tables and views"
 
 
 def _python() -> str:

@@ -50,6 +50,11 @@ class Layer:
                 self.filesystem.delete_dir(folder.path)
         return sorted(found)
 
+    def names(self) -> list[str]:
+        """Return the names of the tables and views."""
+        views = (file.base_name for file in self._listed(self.root) if file.path.endswith(VIEW))
+        return [*self.tables(), *(name.removesuffix(VIEW) for name in views)]
+
     def views(self) -> list[str]:
         """Return the statements that create the views."""
         paths = sorted(file.path for file in self._listed(self.root) if file.path.endswith(VIEW))

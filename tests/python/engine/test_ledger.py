@@ -244,11 +244,23 @@ def test_an_engine_that_fails_is_one_sentence_and_loses_nothing(lake: Bronze):
     lake.write("x.parquet")
     place = lake.warehouse / f"{lake.schema}.db" / "trades"
     place.rename(place.with_name("away"))
-    with pytest.raises(CryptoError, match=r"^The engine failed .* run it again\.$"):
+    with pytest.raises(
+        CryptoError, match=r"^A table that the running engine knows has lost its files; run `crypto engine stop`"
+    ):
         lake.ingest()
     place.with_name("away").rename(place)
     assert lake.ingest().files == {"x.parquet": 3}
     assert lake.landed() == {"x.parquet": 3}
+
+
+def test_trades_that_were_lost_after_they_landed_are_missed(lake: Bronze):
+    lake.write("x.parquet")
+    lake.ingest()
+    lake.drop("trades")
+    with pytest.raises(CryptoError, match=r"trades holds 0 rows, but 3 have landed\. Restore the table; or drop it"):
+        lake.ingest()
+    lake.drop("landed_files")
+    assert lake.ingest().files == {"x.parquet": 3}
 
 
 CLIENT = """

@@ -1,5 +1,6 @@
 """A landing zone and a bronze schema of a test's own, and raw files for them."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,6 +48,11 @@ class Bronze:
 
     def ingest(self) -> ledger.Landed:
         return ledger.ingest(self.spark, self.settings, schema=self.schema)
+
+    def drop(self, table: str) -> None:
+        """Drop a table with its files, which an engine leaves that found them at its start."""
+        self.spark.sql(f"drop table {self.schema}.{table}")
+        shutil.rmtree(self.warehouse / f"{self.schema}.db" / table, ignore_errors=True)
 
     def rows(self, table: str) -> list[dict]:
         return self.spark.table(f"{self.schema}.{table}").toArrow().to_pylist()

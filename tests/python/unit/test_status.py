@@ -24,7 +24,7 @@ def found(settings, name):
 def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
     checks = status.checks(given(tmp_path))
     assert [check["check"] for check in checks] == [
-        "python", "sail", "dbt", "memory", "disk", "ports", "postgres", "s3", "databricks",
+        "python", "sail", "dbt", "memory", "disk", "ports", "lake", "postgres", "s3", "databricks",
     ]  # fmt: skip
     assert all(check["ok"] and check["found"] for check in checks), checks
     assert not (tmp_path / "home").exists()
@@ -58,3 +58,14 @@ def test_what_the_machine_lacks_is_named_with_its_fix(tmp_path, monkeypatch):
     assert "CRYPTO_ENGINE_MEMORY=1g" in found(settings, "memory")["found"]
     monkeypatch.setattr(sys, "version_info", (3, 10, 0))
     assert "PYTHON=python3.11" in found(settings, "python")["found"]
+
+
+def test_a_table_that_is_gone_from_the_lake_is_named(tmp_path):
+    settings = given(tmp_path)
+    (settings.home / "runs").mkdir(parents=True)
+    assert found(settings, "lake")["ok"]
+    (settings.home / "runs/20260101T000000-1.json").write_text('{"ok": true, "seconds": 1}')
+    # Its data files alone are no table.
+    (settings.warehouse / "gold.db/daily_metrics/_delta_log").mkdir(parents=True)
+    check = found(settings, "lake")
+    assert not check["ok"] and "gold.daily_metrics," in check["found"] and "`crypto run`" in check["found"]
