@@ -13,6 +13,15 @@ LOCK_SECONDS = 60
 # The tables that each version of the schema has had, also before it recorded its migrations.
 OURS = {"symbols", "exchanges", "withdrawn_files"}
 
+# Letters whose upper case the oldest Python does not know yet, those of Unicode 15 to 17, as Spark and Sail have them.
+NEWER_LETTERS = dict(
+    zip(
+        "ƛɤᲊꟍ꟏ꟓꟕꟛ𐵰𐵱𐵲𐵳𐵴𐵵𐵶𐵷𐵸𐵹𐵺𐵻𐵼𐵽𐵾𐵿𐶀𐶁𐶂𐶃𐶄𐶅𖺻𖺼𖺽𖺾𖺿𖻀𖻁𖻂𖻃𖻄𖻅𖻆𖻇𖻈𖻉𖻊𖻋𖻌𖻍𖻎𖻏𖻐𖻑𖻒𖻓",
+        "ꟜꟋᲉꟌ꟎꟒꟔Ꟛ𐵐𐵑𐵒𐵓𐵔𐵕𐵖𐵗𐵘𐵙𐵚𐵛𐵜𐵝𐵞𐵟𐵠𐵡𐵢𐵣𐵤𐵥𖺠𖺡𖺢𖺣𖺤𖺥𖺦𖺧𖺨𖺩𖺪𖺫𖺬𖺭𖺮𖺯𖺰𖺱𖺲𖺳𖺴𖺵𖺶𖺷𖺸",
+        strict=True,
+    )
+)
+
 
 def files() -> dict[str, str]:
     """Return the SQL of each migration by file name, in the order in which they are applied."""
@@ -36,6 +45,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
             connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [LOCK])
             # Another process may have applied them while this one waited.
             missing = _missing(connection)
+            give_letters(connection)
             for name in missing:
                 connection.execute(files()[name])
                 connection.execute("insert into crypto.schema_migrations (name) values (%s)", [name])
@@ -60,6 +70,20 @@ def migrate(connection: psycopg.Connection) -> list[str]:
             f"Schema crypto of the database {database!r} can't be set up ({first_line(error)}); "
             "if it belongs to another program, name another database in DB_NAME."
         ) from error
+
+
+def give_letters(connection: psycopg.Connection) -> None:
+    """Set what a migration takes from here: all letters with an upper case, and it, as crypto.letters and so on."""
+    upper = {letter: letter.upper() for letter in map(chr, range(0x20000))} | NEWER_LETTERS
+    single = {letter: key for letter, key in upper.items() if key != letter and len(key) == 1}
+    several = {letter: key for letter, key in upper.items() if len(key) > 1}
+    for name, text in (
+        ("letters", "".join(single)),
+        ("upper_letters", "".join(single.values())),
+        ("several", " ".join(several)),
+        ("upper_several", " ".join(several.values())),
+    ):
+        connection.execute("select set_config(%s, %s, false)", [f"crypto.{name}", text])
 
 
 def _refuse_another_programs_schema(connection: psycopg.Connection) -> None:

@@ -39,6 +39,7 @@ def test_every_file_can_be_run_again(database):
     with postgres.connect(database) as connection:
         migrate.migrate(connection)
         connection.execute("update crypto.symbols set name = 'changed' where symbol = 'BTC'")
+        migrate.give_letters(connection)
         for text in migrate.files().values():
             connection.execute(text)
     assert rows(database, "select name from crypto.symbols where symbol = 'BTC'") == [("changed",)]
