@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from commands import process
-from lakehouse.errors import CryptoError, masked
+from lakehouse.errors import CryptoError, mask
 
 LOCAL = ("local", "spark")
 WRITING = {"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"}
@@ -36,7 +36,7 @@ def main() -> None:
             if writes(arguments):
                 held.enter_context(exclusive(settings))
         except CryptoError as error:
-            sys.exit(masked(str(error)))
+            sys.exit(mask(str(error)))
         run()
 
 

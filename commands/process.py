@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from lakehouse.errors import CryptoError, first_line, masked, to_stderr
+from lakehouse.errors import CryptoError, first_line, mask, to_stderr
 
 INTERRUPTED = 130
 
@@ -28,7 +28,7 @@ def run(program: Callable[[], object]) -> NoReturn:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except CryptoError as error:
-        code = masked(str(error))
+        code = mask(str(error))
     except BaseException as error:
         # A native library's panic is no Exception.
         code = unexpected(error)
@@ -59,7 +59,7 @@ def unexpected(error: BaseException) -> str:
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     what = f"{type(error).__name__}: {first_line(error)}"
     home = Path(os.environ.get("CRYPTO_HOME") or tempfile.gettempdir())
-    trace = masked("".join(traceback.format_exception(error)))
+    trace = mask("".join(traceback.format_exception(error)))
     try:
         path = _write(home if home.is_dir() else Path(tempfile.gettempdir()), trace)
     except OSError:

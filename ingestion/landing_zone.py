@@ -121,7 +121,7 @@ class Folder:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _unlisted(self.root, error) from error
+            raise _listing_error(self.root, error) from error
         # Each folder to be listed, with the identities of those around it: a link back to one of them is not followed.
         folders = [(b"", frozenset({(top.st_dev, top.st_ino)}))]
         while folders:
@@ -168,7 +168,7 @@ class Bucket:
             if not infos and self.filesystem.get_file_info(bucket).type == fs.FileType.NotFound:
                 raise FileNotFoundError(f"there is no bucket {bucket}")
         except (OSError, ValueError) as error:
-            raise _unlisted(self.root, error) from error
+            raise _listing_error(self.root, error) from error
         found = Listing()
         for info in sorted(infos, key=lambda info: info.path):
             name = info.path[len(self.root) + 1 :]
@@ -220,7 +220,7 @@ def _text(path: bytes) -> str:
     return path.decode(errors="backslashreplace")
 
 
-def _unlisted(root: str, error: Exception) -> CryptoError:
+def _listing_error(root: str, error: Exception) -> CryptoError:
     return CryptoError(
         f"The landing zone {root} can't be listed ({first_line(error)}); check its address, region and permissions."
     )

@@ -37,7 +37,7 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True)
-class Landed:
+class IngestResult:
     """The result of one ingestion.
 
     ``batch_id`` is None if no file landed. ``files`` maps each file that landed to its number of rows, ``set_aside``
@@ -80,7 +80,7 @@ def ingest(
     zone: landing_zone.LandingZone | None = None,
     on_file: Callable[[str, int], None] | None = None,
     engine_path: Callable[[Path], str] = str,
-) -> Landed:
+) -> IngestResult:
     """Land all new raw files of ``zone``, by default the settings' landing zone, in ``<schema>.trades``.
 
     ``on_file`` is called with each file and its number of rows. ``engine_path`` returns the path under which the
@@ -101,7 +101,7 @@ def ingest(
         ) from error
 
 
-def describe(landed: Landed) -> Iterator[str]:
+def describe(landed: IngestResult) -> Iterator[str]:
     """Yield sentences that describe a result: which files landed, were set aside, or have changed since they landed."""
     if landed.is_empty_zone:
         yield "The landing zone is empty; put *.parquet files there, or run `crypto generate`."
@@ -130,7 +130,7 @@ def _ingest(
     schema: str,
     on_file: Callable[[str, int], None] | None = None,
     engine_path: Callable[[Path], str] = str,
-) -> Landed:
+) -> IngestResult:
     listed = {file.path: file for file in listing.files}
     state = _state(spark, schema, listed)
     waiting = tuple(path for path, file in listed.items() if _is_unchanged(file, state.rejected.get(path)))
@@ -155,7 +155,7 @@ def _ingest(
             break
         # Another client's append used this batch number first: read again which files are left.
         state = _state(spark, schema, listed)
-    return Landed(batch_id, files, set_aside, waiting, changed, listing)
+    return IngestResult(batch_id, files, set_aside, waiting, changed, listing)
 
 
 def _is_unchanged(file: RawFile, known: Row | None) -> bool:
@@ -201,7 +201,7 @@ def _append(spark: SparkSession, schema: str, batch: Batch, folder: str, spoiled
     from pyspark.errors import PySparkException
 
     # The files use the Gregorian calendar also before 1582; unless told so, Spark refuses to read such times.
-    trades = spark.read.option("datetimeRebaseMode", "CORRECTED").parquet(_escaped(folder))
+    trades = spark.read.option("datetimeRebaseMode", "CORRECTED").parquet(_escape_glob(folder))
     if spoiled:
         trades = trades.where(~trades["source_file"].isin(spoiled))
     writer = trades.write.format("delta").mode("append")
@@ -332,6 +332,6 @@ def _collect(frame: DataFrame) -> list[Row]:
     return frame.toArrow().to_pylist()
 
 
-def _escaped(folder: str) -> str:
+def _escape_glob(folder: str) -> str:
     """Return a path with the characters escaped that Spark would read as a glob pattern."""
     return re.sub(r"([{}\[\]*?\\])", r"\\\1", folder)

@@ -88,7 +88,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedFiles:
     """The result of copying files.
 
     ``rows`` has the number of rows of each copied file, ``set_aside`` the cause for each file that can't land.
@@ -100,13 +100,13 @@ class Staged:
     spoiled: list[str] = field(default_factory=list)
 
 
-def normalise(batch: Batch, files: Sequence[RawFile], folder: Path, on_file: OnFile | None = None) -> Staged:
+def normalise(batch: Batch, files: Sequence[RawFile], folder: Path, on_file: OnFile | None = None) -> StagedFiles:
     """Copy ``files`` into Parquet files with SCHEMA in ``folder``, keeping the order of rows within a file.
 
     ``on_file``, if given, is called with each copied file and its number of rows, from any of the worker threads.
     Raise CryptoError if the folder can't be written.
     """
-    result = Staged()
+    result = StagedFiles()
     if not files:
         return result
     parts = [files[worker::WORKERS] for worker in range(min(WORKERS, len(files)))]
@@ -124,9 +124,9 @@ def normalise(batch: Batch, files: Sequence[RawFile], folder: Path, on_file: OnF
     return result
 
 
-def _copy(batch: Batch, folder: Path, on_file: OnFile | None, part: int, files: Sequence[RawFile]) -> Staged:
+def _copy(batch: Batch, folder: Path, on_file: OnFile | None, part: int, files: Sequence[RawFile]) -> StagedFiles:
     """Copy some files into one. Small files share a row group, because thousands of groups are slow to read."""
-    result, buffer = Staged(), list[pa.RecordBatch]()
+    result, buffer = StagedFiles(), list[pa.RecordBatch]()
     with pq.ParquetWriter(folder / f"part-{part}.parquet", SCHEMA, compression="snappy") as writer:
 
         def flush() -> None:
@@ -167,7 +167,7 @@ def _read(batch: Batch, file: RawFile) -> Iterator[pa.RecordBatch]:
             names = parquet.schema_arrow.names
             _check(parquet.schema_arrow)
             columns = [name for name in RAW if name in names]
-            if needed := _memory_needed(source, parquet, columns, batch.memory):
+            if needed := _excess_memory(source, parquet, columns, batch.memory):
                 raise SetAside("too_large", needed)
             # A column that is not needed never costs the file.
             extra = {name: _fault(source, parquet, name, batch.memory) for name in names if name not in RAW}
@@ -234,7 +234,7 @@ def _int96_milliseconds(source: pa.NativeFile, parquet: pq.ParquetFile) -> Itera
 def _fault(source: pa.NativeFile, parquet: pq.ParquetFile, name: str, memory: int) -> str | None:
     """Return why an extra column can't be read, None if it can."""
     try:
-        if needed := _memory_needed(source, parquet, [name], memory):
+        if needed := _excess_memory(source, parquet, [name], memory):
             return needed
         for _ in parquet.iter_batches(BATCH_ROWS, columns=[name]):
             pass
@@ -243,7 +243,7 @@ def _fault(source: pa.NativeFile, parquet: pq.ParquetFile, name: str, memory: in
     return None
 
 
-def _memory_needed(source: pa.NativeFile, parquet: pq.ParquetFile, columns: Collection[str], memory: int) -> str | None:
+def _excess_memory(source: pa.NativeFile, parquet: pq.ParquetFile, columns: Collection[str], memory: int) -> str | None:
     """Return a sentence if BATCH_ROWS rows of these columns unpack to more than ``memory`` bytes, else None.
 
     A dictionary holds a value of any length once for all rows that repeat it.
@@ -269,12 +269,12 @@ def _memory_needed(source: pa.NativeFile, parquet: pq.ParquetFile, columns: Coll
             values = leaf.num_values / max(1, group.num_rows)
             packed = leaf.total_uncompressed_size / max(1, group.num_rows)
             needed += rows * (values * (8 + longest.get(path, 0)) + packed)
-        if needed > memory and _unpacked(parquet, number, columns, memory, needed / rows) > memory:
+        if needed > memory and _largest_batch(parquet, number, columns, memory, needed / rows) > memory:
             return f"{rows:,} rows unpack to more than {memory:,} bytes (CRYPTO_BATCH_MEMORY)"
     return None
 
 
-def _unpacked(parquet: pq.ParquetFile, group: int, columns: Collection[str], memory: int, row_bytes: float) -> int:
+def _largest_batch(parquet: pq.ParquetFile, group: int, columns: Collection[str], memory: int, row_bytes: float) -> int:
     """Return the bytes of the largest batch of a row group, read in small steps, or of the first beyond ``memory``."""
     step = max(1, int(memory / row_bytes))
     total = rows = largest = 0

@@ -43,7 +43,7 @@ def copy(spark: SparkSession, connection: Connection[Any], schema: str = "bronze
         copied = {table: _read_bronze(spark, schema, table) for table in COPIED}
         for table, column in (("symbols", "symbol"), ("exchanges", "exchange")):
             removed = {row[0] for row in copied[table]} - {row[0] for row in current[table]}
-            _refuse(table, _traded(spark, schema, column, removed) if removed else [])
+            _refuse(table, _names_with_trades(spark, schema, column, removed) if removed else [])
         differing = [table for table in COPIED if copied[table] != current[table]]
         for table in differing:
             rows = [dict(zip(bronze.TABLES[table].names, row, strict=True)) for row in current[table]]
@@ -117,7 +117,7 @@ def _read_bronze(spark: SparkSession, schema: str, table: str) -> set[tuple]:
     return {tuple(row.values()) for row in spark.table(f"{schema}.{table}").toArrow().to_pylist()}
 
 
-def _traded(spark: SparkSession, schema: str, column: str, names: set[str]) -> list[str]:
+def _names_with_trades(spark: SparkSession, schema: str, column: str, names: set[str]) -> list[str]:
     """Return those of ``names`` that have trades, trimmed and compared as in screening."""
     lost = spark.createDataFrame(pa.table({"name": sorted(names)}))
     return (

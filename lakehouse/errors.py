@@ -20,7 +20,7 @@ def hide(secret: str) -> None:
         _hidden.add(secret)
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Return a text without credentials: known secrets, and what looks like one in an address or after its name."""
     for secret in sorted(_hidden, key=len, reverse=True):
         text = text.replace(secret, "***")
@@ -43,7 +43,7 @@ def first_line(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     # gRPC describes a lost connection over several lines; what happened stands in the one named "details".
     details = re.search(r'^\s*details = "(.*)"$', text, re.MULTILINE)
-    return masked((details[1] if details else text).splitlines()[0])[:200].rstrip(".")
+    return mask((details[1] if details else text).splitlines()[0])[:200].rstrip(".")
 
 
 def to_stderr(text: str) -> None:

@@ -17,7 +17,7 @@ def read(dbutils: Any, scope: str) -> dict[str, str]:
 
     ``dbutils`` is the utility object that Databricks provides to a notebook or a job.
     """
-    values = dict(_found(dbutils, scope, (*REQUIRED, *OPTIONAL)))
+    values = dict(_secrets(dbutils, scope, (*REQUIRED, *OPTIONAL)))
     # Lakebase's tokens take the place of a password.
     if missing := [name for name in REQUIRED if name not in values and not (name == PASSWORD and LAKEBASE in values)]:
         raise CryptoError(
@@ -27,7 +27,7 @@ def read(dbutils: Any, scope: str) -> dict[str, str]:
     return values
 
 
-def _found(dbutils: Any, scope: str, names: Iterable[str]) -> Iterable[tuple[str, str]]:
+def _secrets(dbutils: Any, scope: str, names: Iterable[str]) -> Iterable[tuple[str, str]]:
     for name in names:
         # Databricks has no importable error class for a missing secret, so any error counts as missing.
         try:

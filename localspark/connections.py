@@ -130,7 +130,7 @@ class Handle:
             else:
                 self._frame = self.spark.sql(sql)
         except PySparkException as error:
-            raise DbtRuntimeError(plain(error, self.settings)) from error
+            raise DbtRuntimeError(error_message(error, self.settings)) from error
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         view = CREATE_VIEW.match(bare)
         if view and not view[2].endswith("__dbt_tmp"):
@@ -150,7 +150,7 @@ class Handle:
             try:
                 self._table = self._frame.toArrow()
             except PySparkException as error:
-                raise DbtRuntimeError(plain(error, self.settings)) from error
+                raise DbtRuntimeError(error_message(error, self.settings)) from error
         return self._table
 
     @property
@@ -207,6 +207,6 @@ def literal(value: Any) -> str:
     return f"'{escaped}'"
 
 
-def plain(error: Exception, settings: Settings) -> str:
+def error_message(error: Exception, settings: Settings) -> str:
     """Return what a failure means, else Spark's message without the query plan and the Java trace that follow it."""
     return engine.explain(settings, error) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

@@ -17,7 +17,7 @@ from deltalake.exceptions import DeltaError
 
 from lakehouse.errors import first_line
 from lakehouse.settings import Settings
-from lakehouse.storage import lake, plain_path
+from lakehouse.storage import delta_path, lake
 
 NAME = r"`?(?P<schema>\w+)`?\.`?(?P<table>\w+)`?"
 TEXT = r"'(?P<text>(?:[^'\\]|\\.)*)'"
@@ -116,7 +116,7 @@ def _vacuum(settings: Settings, name: str, found: re.Match[str]) -> pa.Table:
 
 
 def _refuse_misread_home(settings: Settings) -> None:
-    if plain_path.is_misread(settings.warehouse) and not settings.lake_buckets:
+    if delta_path.is_misread(settings.warehouse) and not settings.lake_buckets:
         raise DbtRuntimeError(
             f"The path of the data home, {settings.home}, has one of the characters % \\ # ?, and tables can't be "
             "rewritten there; move the home, or use --target spark."

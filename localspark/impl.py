@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
-from dbt.adapters.localspark.connections import LocalSparkConnectionManager, local_settings, plain
+from dbt.adapters.localspark.connections import LocalSparkConnectionManager, error_message, local_settings
 from dbt.adapters.spark.impl import SparkAdapter
 from dbt_common.exceptions import DbtRuntimeError
 
@@ -31,7 +31,7 @@ class InSession(PythonJobHelper):
         except CryptoError as error:
             raise DbtRuntimeError(str(error)) from error
         except PySparkException as error:
-            raise DbtRuntimeError(plain(error, local_settings(self.engine))) from error
+            raise DbtRuntimeError(error_message(error, local_settings(self.engine))) from error
 
 
 class LocalSparkAdapter(SparkAdapter):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands import process
-from lakehouse.errors import CryptoError, masked
+from lakehouse.errors import CryptoError, mask
 
 if TYPE_CHECKING:
     from lakehouse.settings import Settings
@@ -32,7 +32,7 @@ class Commands(click.Group):
         except BaseException as error:
             if context.params.get("debug"):
                 raise
-            sentence = masked(str(error)) if isinstance(error, CryptoError) else process.unexpected(error)
+            sentence = mask(str(error)) if isinstance(error, CryptoError) else process.unexpected(error)
             raise click.ClickException(sentence) from error
 
 

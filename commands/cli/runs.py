@@ -49,12 +49,12 @@ def sync_command(plan: bool, force: bool) -> None:
     from contextlib import nullcontext
 
     from commands.run import lock, pipeline
-    from lakehouse.sync import declared, sync_tables
+    from lakehouse.sync import published_tables, sync_tables
 
     settings = load()
     # A plan writes nothing, so it does not need the lock.
     with nullcontext() if plan else lock.exclusive(settings):
-        tables, invocation_id = declared(settings.project), f"crypto sync {uuid.uuid4()}"
+        tables, invocation_id = published_tables(settings.project), f"crypto sync {uuid.uuid4()}"
         for table in sync_tables(None, settings, invocation_id, tables, plan=plan, force=force):
             changes = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
             click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{changes}")

@@ -65,7 +65,7 @@ def parse(arguments: Sequence[str]) -> Job:
     return Job(given.catalog, given.landing, given.secret_scope, given.schema_prefix, staging)
 
 
-def run(job: Job, spark: SparkSession, dbutils: Any) -> ledger.Landed:
+def run(job: Job, spark: SparkSession, dbutils: Any) -> ledger.IngestResult:
     """Land new files and the reference data, and print what landed; raise CryptoError if that fails."""
     loaded = settings.load(secret_scope.read(dbutils, job.secret_scope) | {"CRYPTO_HOME": job.staging})
     if not Path(job.staging).is_dir():

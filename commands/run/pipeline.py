@@ -20,7 +20,7 @@ from lakehouse.postgres import migrate
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from ingestion.ledger import Landed
+    pass
 
 # As macro largest_amount.
 LARGEST_AMOUNT = "9999999999999999999999.9999999999999999"
@@ -33,7 +33,7 @@ COUNTED = {
 }
 
 
-def ingest(settings: Settings, view: SilentView | None = None) -> Landed:
+def ingest(settings: Settings, view: SilentView | None = None) -> IngestResult:
     """Land new files and reference data, after starting both servers in parallel and migrating Postgres."""
     from ingestion import ledger, reference
     from lakehouse.storage import s3
@@ -175,7 +175,7 @@ def synced(settings: Settings, invocation_id: str) -> list[dict[str, Any]]:
         return cursor.execute(query, [invocation_id]).fetchall()
 
 
-def show_landed(landed: Landed, say: Say) -> None:
+def show_landed(landed: IngestResult, say: Say) -> None:
     """Report which files landed, were set aside, or have changed since they landed."""
     from ingestion import ledger
 

@@ -86,7 +86,7 @@ def fetch(project: Path, say: Callable[[str], None]) -> None:
     install(DELTA)
 
 
-def locked(lock: Path) -> list[tuple[str, str, str, str]]:
+def read_lock(lock: Path) -> list[tuple[str, str, str, str]]:
     """Return (group, module, version, sha256) of each jar in a lock file."""
     lines = [line.split() for line in lock.read_text().splitlines() if line and not line.startswith("#")]
     return [(group, module, version, digest) for group, module, version, digest in lines]
@@ -104,7 +104,7 @@ def s3_jars() -> list[Path]:
 
 
 def _paths(lock: Path) -> list[Path]:
-    return [jar_folder() / f"{module}-{version}.jar" for _, module, version, _ in locked(lock)]
+    return [jar_folder() / f"{module}-{version}.jar" for _, module, version, _ in read_lock(lock)]
 
 
 def jar_folder() -> Path:
@@ -114,7 +114,7 @@ def jar_folder() -> Path:
 
 def are_installed(lock: Path) -> bool:
     """Return whether all jars of a lock file are there, with the hashes that it names."""
-    jars = zip(_paths(lock), locked(lock), strict=True)
+    jars = zip(_paths(lock), read_lock(lock), strict=True)
     return all(_is_good(path, digest) for path, (_, _, _, digest) in jars)
 
 
@@ -126,7 +126,7 @@ def install(lock: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     wanted = "".join(
         f'<dependency org="{group}" name="{module}" rev="{version}" conf="default->master"/>'
-        for group, module, version, _ in locked(lock)
+        for group, module, version, _ in read_lock(lock)
     )
     with tempfile.TemporaryDirectory(dir=target) as work:
         ivy_file = Path(work) / "ivy.xml"
@@ -142,7 +142,7 @@ def install(lock: Path) -> None:
             done = subprocess.run([str(java()), *options(), *ask], capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 break
-        for _, module, version, digest in locked(lock):
+        for _, module, version, digest in read_lock(lock):
             jar = Path(work) / f"{module}-{version}.jar"
             if not jar.is_file():
                 raise CryptoError(f"{jar.name} could not be fetched; check the network and run it again.")

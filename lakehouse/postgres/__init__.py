@@ -1,7 +1,7 @@
 """Postgres: the user's own server or the one embedded in the data home, and the migrations of schema ``crypto``."""
 
 from lakehouse.postgres.connection import (
-    Status,
+    ServerStatus,
     connect,
     ensure,
     ignore_libpq_environment,
@@ -12,4 +12,4 @@ from lakehouse.postgres.connection import (
     values,
 )
 
-__all__ = ["Status", "connect", "ensure", "ignore_libpq_environment", "start", "status", "stop", "url", "values"]
+__all__ = ["ServerStatus", "connect", "ensure", "ignore_libpq_environment", "start", "status", "stop", "url", "values"]

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
-from lakehouse.errors import CryptoError, find_sentence, masked
+from lakehouse.errors import CryptoError, find_sentence, mask
 from lakehouse.postgres import lakebase
 from lakehouse.postgres.embedded import CONNECT_SECONDS, Embedded
 from lakehouse.settings import Settings
@@ -86,7 +86,7 @@ SENTENCES = (
 
 
 @dataclass(frozen=True)
-class Status:
+class ServerStatus:
     """Where the server is and whether it runs; ``port`` is None while the embedded server does not run."""
 
     embedded: bool
@@ -117,14 +117,14 @@ def ensure(settings: Settings) -> None:
         Embedded(settings.home).start()
 
 
-def start(settings: Settings) -> Status:
+def start(settings: Settings) -> ServerStatus:
     """Start the embedded server and return its status; raise CryptoError if the settings name another server."""
     _require_embedded(settings)
     ensure(settings)
     return status(settings)
 
 
-def stop(settings: Settings) -> Status:
+def stop(settings: Settings) -> ServerStatus:
     """Stop the embedded server and return its status; raise CryptoError if the settings name another server."""
     _require_embedded(settings)
     Embedded(settings.home).stop()
@@ -136,18 +136,18 @@ def _require_embedded(settings: Settings) -> None:
         raise CryptoError("DB_ENDPOINT names your own server, which crypto does not start or stop.")
 
 
-def status(settings: Settings) -> Status:
+def status(settings: Settings) -> ServerStatus:
     """Return where the server is and whether it answers, without starting or creating anything."""
     if settings.postgres is None:
         server = Embedded(settings.home)
         running = server.serving()
-        return Status(True, running, "127.0.0.1", int(server.values()["port"]) if running else None)
+        return ServerStatus(True, running, "127.0.0.1", int(server.values()["port"]) if running else None)
     host, port = settings.postgres.host, settings.postgres.port
     try:
         socket.create_connection((host, port), CONNECT_SECONDS).close()
     except OSError:
-        return Status(False, False, host, port)
-    return Status(False, True, host, port)
+        return ServerStatus(False, False, host, port)
+    return ServerStatus(False, True, host, port)
 
 
 def url(settings: Settings) -> str:
@@ -175,7 +175,7 @@ def connect(settings: Settings, autocommit: bool = False, **options: Any) -> psy
             # libpq would look for ~/.postgresql/root.crt, and verify by it even where nobody asked for that.
             given["sslrootcert"] = f"{os.devnull}/none"
         try:
-            return _prepared(psycopg.connect(**given, autocommit=True), autocommit)
+            return _prepare_session(psycopg.connect(**given, autocommit=True), autocommit)
         except psycopg.Error as error:
             # A killed embedded server is detected only a moment later, and any server reports that it is recovering.
             can_retry = settings.postgres is None or "the database system is" in str(error)
@@ -190,7 +190,7 @@ def ignore_libpq_environment() -> None:
         del os.environ[name]
 
 
-def _prepared(connection: psycopg.Connection, autocommit: bool) -> psycopg.Connection:
+def _prepare_session(connection: psycopg.Connection, autocommit: bool) -> psycopg.Connection:
     """Set a new connection to SESSION, outside of a transaction, whose end would undo it."""
     try:
         query = "select " + ", ".join(["set_config(%s, %s, false)"] * len(SESSION))
@@ -204,7 +204,7 @@ def _prepared(connection: psycopg.Connection, autocommit: bool) -> psycopg.Conne
 
 def _explain(error: psycopg.Error, given: dict[str, Any]) -> str:
     """Return a sentence for a failed connection; it quotes libpq's message if SENTENCES has no better one."""
-    text = masked(str(error).replace(given["password"], "***"))
+    text = mask(str(error).replace(given["password"], "***"))
     file = None if given["sslrootcert"] == f"{os.devnull}/none" else given["sslrootcert"]
     facts = given | {
         "where": f"Postgres at {given['host']}:{given['port']}",

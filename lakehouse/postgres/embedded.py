@@ -94,7 +94,7 @@ class Embedded:
         except OSError as error:
             raise self._unusable(error) from error
         except psycopg.Error as error:
-            raise self._failed("create its database") from error
+            raise self._failure("create its database") from error
 
     def stop(self) -> None:
         """Stop the server if it runs; open connections are closed, and committed data is on disk."""
@@ -117,7 +117,7 @@ class Embedded:
             if not self.alive():
                 self._launch(deadline)
             if time.monotonic() > deadline:
-                raise self._failed("start")
+                raise self._failure("start")
             time.sleep(0.01)
         self._create_database()
 
@@ -147,10 +147,10 @@ class Embedded:
             if server.poll() is not None:
                 if not ports.is_free(port) and time.monotonic() < deadline:
                     return  # another program took the port in the meantime; the next attempt picks a new one
-                raise self._failed("start", server.returncode)
+                raise self._failure("start", server.returncode)
             if time.monotonic() > deadline:
                 server.kill()
-                raise self._failed("start")
+                raise self._failure("start")
             time.sleep(0.01)
 
     def _initialise(self) -> None:
@@ -161,7 +161,7 @@ class Embedded:
         command += ["--locale", "C", "--auth", "scram-sha-256", "--no-instructions"]
         process = self._popen([*command, "--pwfile", str(self.folder / "password")])
         if process.wait() != 0:
-            raise self._failed("be initialised", process.returncode)
+            raise self._failure("be initialised", process.returncode)
         partial.rename(self.data)
 
     def _create_database(self) -> None:
@@ -251,7 +251,7 @@ class Embedded:
             "make room, correct its permissions, or set CRYPTO_HOME to another folder."
         )
 
-    def _failed(self, action: str, returncode: int | None = None) -> CryptoError:
+    def _failure(self, action: str, returncode: int | None = None) -> CryptoError:
         if returncode == as_user.NOT_ALLOWED:
             return CryptoError(
                 f"Postgres can't run as root, and its user {self._user().pw_name!r} can't enter {self.folder} "

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import LAYERS, Settings
-from lakehouse.storage import plain_path, s3
+from lakehouse.storage import delta_path, s3
 
 if TYPE_CHECKING:
     import pyarrow
@@ -41,10 +41,10 @@ class Layer:
         With ``remove_unfinished``, folders without one, left by a killed ``create table``, are deleted.
         """
         found = []
-        for folder in self._listed(self.root):
+        for folder in self._entries(self.root):
             if folder.type != fs.FileType.Directory:
                 continue
-            if any(file.path.endswith(".json") for file in self._listed(f"{folder.path}/_delta_log")):
+            if any(file.path.endswith(".json") for file in self._entries(f"{folder.path}/_delta_log")):
                 found.append(folder.base_name)
             elif remove_unfinished:
                 self.filesystem.delete_dir(folder.path)
@@ -52,12 +52,12 @@ class Layer:
 
     def names(self) -> list[str]:
         """Return the names of the tables and views."""
-        views = (file.base_name for file in self._listed(self.root) if file.path.endswith(VIEW))
+        views = (file.base_name for file in self._entries(self.root) if file.path.endswith(VIEW))
         return [*self.tables(), *(name.removesuffix(VIEW) for name in views)]
 
     def views(self) -> list[str]:
         """Return the statements that create the views."""
-        paths = sorted(file.path for file in self._listed(self.root) if file.path.endswith(VIEW))
+        paths = sorted(file.path for file in self._entries(self.root) if file.path.endswith(VIEW))
         statements = []
         for path in paths:
             with self.filesystem.open_input_stream(path) as file:
@@ -79,7 +79,7 @@ class Layer:
         if not is_view and self.filesystem.get_file_info(table).type == fs.FileType.Directory:
             self.filesystem.delete_dir(table)
 
-    def _listed(self, folder: str) -> list[fs.FileInfo]:
+    def _entries(self, folder: str) -> list[fs.FileInfo]:
         return self.filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True))
 
 
@@ -109,7 +109,7 @@ def table(settings: Settings, name: str) -> DeltaTable | None:
     if schema not in settings.lake_buckets:
         if not Path(address, "_delta_log").is_dir():
             return None
-        address = str(plain_path.plain(Path(address)))
+        address = str(delta_path.readable(Path(address)))
     try:
         return DeltaTable(address, storage_options=s3.delta_options(settings))
     except TableNotFoundError:

@@ -75,8 +75,8 @@ def _encode(batch: pa.RecordBatch, oids: Sequence[int]) -> Rows:
     column_count = struct.pack(">i", len(oids))
     fields = [_field(column, oid) for column, oid in zip(batch.columns, oids, strict=True)]
     typed = [part for oid, field in zip(oids, fields, strict=True) for part in (struct.pack(">i", oid), field)]
-    records = _joined(column_count, *typed)
-    return Rows(_joined(column_count[2:], *fields).buffers()[2].to_pybytes(), batch.num_rows, _checksum(records))
+    records = _join(column_count, *typed)
+    return Rows(_join(column_count[2:], *fields).buffers()[2].to_pybytes(), batch.num_rows, _checksum(records))
 
 
 def _checksum(records: pa.Array) -> int:
@@ -89,7 +89,7 @@ def _checksum(records: pa.Array) -> int:
     return (int((hashes >> np.uint64(30)).sum()) << 30) + int((hashes & np.uint64(2**30 - 1)).sum())
 
 
-def _joined(*parts: pa.Array | bytes) -> pa.Array:
+def _join(*parts: pa.Array | bytes) -> pa.Array:
     """Concatenate the parts of each row; a part given as bytes is the same in all rows."""
     kind = pa.large_binary()
     return pc.binary_join_element_wise(
@@ -111,7 +111,7 @@ def _field(column: pa.Array, oid: int) -> pa.Array:
     if oid == TYPES["string"][1]:
         values = column.cast(pa.large_binary())
         lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy().astype(">i4")
-        field = _joined(_split(lengths, 4, len(column)), values)
+        field = _join(_split(lengths, 4, len(column)), values)
     elif oid == NUMERIC_OID:
         field = _numeric(column)
     else:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from lakehouse import postgres
-from lakehouse.postgres.names import listed
+from lakehouse.postgres.identifiers import column_list
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def runs(spark: SparkSession, settings: Settings, unknown_to: str | None = None)
     known: set[str] = set()
     if unknown_to:
         known = {row.run_id for row in spark.sql(f"select distinct run_id from {unknown_to}").collect()}
-    query = f"select {listed(COLUMNS)} from crypto.sync_runs order by finished_at, table_name"
+    query = f"select {column_list(COLUMNS)} from crypto.sync_runs order by finished_at, table_name"
     with postgres.connect(settings) as connection:
         rows = [(str(run_id), *rest) for run_id, *rest in connection.execute(query) if str(run_id) not in known]
     return spark.createDataFrame(rows, RUNS_SCHEMA)

@@ -34,7 +34,7 @@ class Table:
     key: tuple[str, ...]
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """A Delta table at one version, the same that the sync records."""
 
     table: Table
@@ -139,7 +139,7 @@ def _read_ahead(chunks: Iterator[pa.Table]) -> Iterator[pa.Table]:
             yield chunk
 
 
-def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Source:
+def newest(spark: SparkSession | None, settings: Settings, table: Table) -> TableSource:
     """Return the newest version of a table, from the local lake if ``spark`` is None, else from the session's catalog.
 
     Raise CryptoError if the table can't be read.
@@ -159,7 +159,7 @@ def newest(spark: SparkSession | None, settings: Settings, table: Table) -> Sour
     return SparkSource(spark, table, identity, version)
 
 
-def declared(project: Path) -> list[Table]:
+def published_tables(project: Path) -> list[Table]:
     """Return the tables that the sync model declares, with their names in the local lake.
 
     A model's schema is the name of its layer's folder. Raise CryptoError if a declared model has no file.

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 
 from lakehouse.errors import CryptoError
-from lakehouse.postgres.names import listed, quoted
+from lakehouse.postgres.identifiers import column_list, identifier
 from lakehouse.sync import binary_copy
 from lakehouse.sync.log import COLUMNS, TableSync
-from lakehouse.sync.source import Source
+from lakehouse.sync.source import TableSource
 
 # Rows that a message or a plan names.
 EXAMPLES = 3
@@ -23,15 +23,15 @@ class SyncedTable:
     """One table in the transaction of a sync; each step raises CryptoError or an error of psycopg if it fails."""
 
     def __init__(
-        self, connection: psycopg.Connection, source: Source, result: TableSync, *, plan: bool, force: bool
+        self, connection: psycopg.Connection, source: TableSource, result: TableSync, *, plan: bool, force: bool
     ) -> None:
         self.connection, self.source, self.result = connection, source, result
         self.plan, self.force = plan, force
         self.table = source.table
         self.name = f"crypto.{self.table.target}"
-        self.sql_name = f"crypto.{quoted(self.table.target)}"
-        self.staged = f"pg_temp.{quoted('staged_' + self.table.target)}"
-        self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(quoted, self.table.key))
+        self.sql_name = f"crypto.{identifier(self.table.target)}"
+        self.staged = f"pg_temp.{identifier('staged_' + self.table.target)}"
+        self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(identifier, self.table.key))
         self.columns: dict[str, tuple[str, int]] = {}
         self.added: dict[str, str] = {}
         self.created = self.loaded = self.differs = False
@@ -89,7 +89,7 @@ class SyncedTable:
         if gone := [name for name in self.columns if name not in source_columns]:
             raise CryptoError(
                 f"Column {gone[0]!r} of {self.name} is missing in {relation}; "
-                f"put it back, or drop it there: alter table {self.sql_name} drop column {quoted(gone[0])} cascade."
+                f"put it back, or drop it there: alter table {self.sql_name} drop column {identifier(gone[0])} cascade."
             )
         for name, spark_type in source_columns.items():
             postgres_type = self._postgres_type(name, spark_type)
@@ -127,7 +127,7 @@ class SyncedTable:
 
     def stage(self) -> None:
         """Copy the lake's rows into a temporary table."""
-        definition = ", ".join(f"{quoted(name)} {type_name}" for name, (type_name, _) in self.columns.items())
+        definition = ", ".join(f"{identifier(name)} {type_name}" for name, (type_name, _) in self.columns.items())
         self.connection.execute(f"create table {self.staged} ({definition}) on commit drop")
         self._copy(self.staged)
         self.connection.execute(f"analyze {self.staged}")
@@ -136,7 +136,7 @@ class SyncedTable:
         """Copy the lake's rows into a table, and add up their number and checksums."""
         names = list(self.columns)
         oids = [oid for _, oid in self.columns.values()]
-        with self.connection.cursor().copy(f"copy {into} ({listed(names)}) from stdin (format binary)") as copy:
+        with self.connection.cursor().copy(f"copy {into} ({column_list(names)}) from stdin (format binary)") as copy:
             copy.write(binary_copy.HEADER)
             for chunk in self.source.chunks(names):
                 for rows in binary_copy.encode(chunk, oids):
@@ -147,8 +147,8 @@ class SyncedTable:
 
     def check_keys(self) -> None:
         """Raise CryptoError, with examples, if keys are null or repeated."""
-        key = listed(self.table.key)
-        null_keys = " or ".join(f"{quoted(name)} is null" for name in self.table.key)
+        key = column_list(self.table.key)
+        null_keys = " or ".join(f"{identifier(name)} is null" for name in self.table.key)
         for problem, condition in (
             ("nulls in its key", f"where {null_keys}"),
             ("repeated keys", f"group by {key} having count(*) > 1"),
@@ -184,10 +184,10 @@ class SyncedTable:
         result.rows_updated = self._count(self._changed())
         result.examples += [f"+ column {name} {type_name}" for name, type_name in self.added.items()]
         for sign, side, rows in (("-", "old", self._gone()), ("+", "staged", self._new())):
-            names = listed(key, side)
+            names = column_list(key, side)
             query = f"select {names} from {rows} order by {names} limit {EXAMPLES}"
             result.examples += [f"{sign} {as_text(row)}" for row in self.connection.execute(query)]
-        names = listed(key, "staged")
+        names = column_list(key, "staged")
         query = f"select {names}, to_jsonb(old), to_jsonb(staged) from {self._changed()} order by {names}"
         for *key_values, old, new in self.connection.execute(f"{query} limit {EXAMPLES}"):
             changes = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
@@ -208,12 +208,12 @@ class SyncedTable:
         execute, values = self.connection.execute, self._values()
         if values:
             self.result.rows_updated = execute(
-                f"update {self.sql_name} as old set ({listed(values)}) = row ({listed(values, 'staged')}) "
+                f"update {self.sql_name} as old set ({column_list(values)}) = row ({column_list(values, 'staged')}) "
                 f"from {self.staged} as staged where {self.same_key} and {self._distinct()}"
             ).rowcount
         self.result.rows_inserted = execute(
-            f"insert into {self.sql_name} ({listed(self.columns)}) "
-            f"select {listed(self.columns, 'staged')} from {self._new()}"
+            f"insert into {self.sql_name} ({column_list(self.columns)}) "
+            f"select {column_list(self.columns, 'staged')} from {self._new()}"
         ).rowcount
 
     def verify(self) -> None:
@@ -232,7 +232,7 @@ class SyncedTable:
         values = ", ".join(["%s"] * len(names))
         later = "(select max(finished_at) + interval '1 microsecond' from crypto.sync_runs)"
         (self.result.finished_at,) = self._one(
-            f"insert into crypto.sync_runs ({listed(names)}, finished_at) "
+            f"insert into crypto.sync_runs ({column_list(names)}, finished_at) "
             f"values ({values}, greatest(clock_timestamp(), {later})) returning finished_at",
             [getattr(self.result, name) for name in names],
         )
@@ -254,8 +254,8 @@ class SyncedTable:
     def _distinct(self) -> str:
         # A plan adds no column, so the columns that gold has added are missing in Postgres: take them as null.
         missing = self.added if self.plan else {}
-        old = [f"null::{missing[name]}" if name in missing else f"old.{quoted(name)}" for name in self._values()]
-        return f"row ({', '.join(old)}) is distinct from row ({listed(self._values(), 'staged')})"
+        old = [f"null::{missing[name]}" if name in missing else f"old.{identifier(name)}" for name in self._values()]
+        return f"row ({', '.join(old)}) is distinct from row ({column_list(self._values(), 'staged')})"
 
     def _fingerprint(self) -> tuple[int, int]:
         row = self._one("select row_count, checksum from crypto.fingerprint(%s)", [self.sql_name])

@@ -24,10 +24,10 @@ from psycopg.rows import class_row
 from lakehouse import postgres
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import migrate
-from lakehouse.postgres.names import listed
+from lakehouse.postgres.identifiers import column_list
 from lakehouse.settings import Settings
 from lakehouse.sync.log import COLUMNS, TableSync
-from lakehouse.sync.source import Source, Table, newest
+from lakehouse.sync.source import Table, TableSource, newest
 from lakehouse.sync.synced_table import SyncedTable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def sync_tables(
     # If no table has changed, reading the versions is most of the work, so it is done in parallel.
     with ThreadPoolExecutor() as pool:
         sources = list(pool.map(partial(newest, spark, settings), tables))
-    run = Run(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
+    run = SyncRun(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
         try:
@@ -106,7 +106,7 @@ def _connect(settings: Settings, patient: bool) -> psycopg.Connection:
 
 
 @dataclass
-class Run:
+class SyncRun:
     """One sync and its options; it has the same id in all attempts."""
 
     id: uuid.UUID
@@ -116,7 +116,7 @@ class Run:
     force: bool
     lock_seconds: float
 
-    def sync(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
+    def sync(self, connection: psycopg.Connection, sources: Sequence[TableSource]) -> list[TableSync]:
         """Sync all tables in one transaction, so that no reader sees a partial result; return their log rows."""
         limits = {
             "lock_timeout": f"{round(self.lock_seconds * 1000)}ms",
@@ -153,12 +153,12 @@ class Run:
             connection.commit()
         return [table.result for table in tables]
 
-    def _table(self, connection: psycopg.Connection, source: Source) -> SyncedTable:
+    def _table(self, connection: psycopg.Connection, source: TableSource) -> SyncedTable:
         result = TableSync(self.id, self.invocation_id, source.table.target, source.id, source.version)
         return SyncedTable(connection, source, result, plan=self.plan, force=self.force)
 
-    def _recorded(self, connection: psycopg.Connection, sources: Sequence[Source]) -> list[TableSync]:
-        query = f"select {listed(COLUMNS)} from crypto.sync_runs where run_id = %s"
+    def _recorded(self, connection: psycopg.Connection, sources: Sequence[TableSource]) -> list[TableSync]:
+        query = f"select {column_list(COLUMNS)} from crypto.sync_runs where run_id = %s"
         with connection.cursor(row_factory=class_row(TableSync)) as cursor:
             rows = {row.table_name: row for row in cursor.execute(query, [self.id])}
         return [rows[source.table.target] for source in sources] if rows else []

@@ -24,7 +24,7 @@ def lake(spark, settings, schema, engine_settings) -> Bronze:
 
 def test_without_a_landing_zone_all_tables_exist_and_are_empty(lake: Bronze):
     landed = lake.ingest()
-    assert landed == ledger.Landed(None, {}, {}, (), ()) and landed.is_empty_zone
+    assert landed == ledger.IngestResult(None, {}, {}, (), ()) and landed.is_empty_zone
     assert {table: lake.rows(table) for table in bronze.TABLES} == {table: [] for table in bronze.TABLES}
     assert lake.spark.table(f"{lake.schema}.trades").dtypes == [
         ("trade_id", "string"),
@@ -66,7 +66,7 @@ def test_files_land_once_untouched_and_a_second_run_writes_nothing(lake: Bronze)
     assert {row["file_modified_at"] for row in rows} == {entry["file_modified_at"]}
 
     commits = lake.commits()
-    assert lake.ingest() == ledger.Landed(None, {}, {}, (), ())
+    assert lake.ingest() == ledger.IngestResult(None, {}, {}, (), ())
     assert lake.commits() == commits
 
     # A file older than all that landed is as new as any.

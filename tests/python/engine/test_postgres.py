@@ -40,7 +40,7 @@ def test_starts_at_first_use_and_keeps_to_itself(home):
     assert one(home, "show listen_addresses") == "127.0.0.1"
     assert one(home, "show unix_socket_directories") == ""
     assert one(home, "show server_encoding") == "UTF8"
-    assert postgres.status(home) == postgres.Status(True, True, "127.0.0.1", values["port"])
+    assert postgres.status(home) == postgres.ServerStatus(True, True, "127.0.0.1", values["port"])
     folder = home.home / "postgres"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder / "password").stat().st_mode) == 0o600

@@ -377,7 +377,7 @@ def test_the_log_goes_by_the_order_of_syncs_whatever_a_clock_says(lake):
 
 def test_the_models_refs_are_what_is_declared(lake, settings):
     """dbt finds refs in the text only; ``crypto sync`` asks for the same tables by folder and name."""
-    tables = sync.declared(settings.project)
+    tables = sync.published_tables(settings.project)
     assert [table.relation for table in tables] == ["gold.daily_metrics", "gold.trading_indicators"]
     assert rows(
         lake.database,

@@ -46,7 +46,7 @@ class Bronze:
         pq.write_table(raw_trades() if table is None else table, target, **options)
         return target
 
-    def ingest(self) -> ledger.Landed:
+    def ingest(self) -> ledger.IngestResult:
         return ledger.ingest(self.spark, self.settings, schema=self.schema)
 
     def drop(self, table: str) -> None:

@@ -23,7 +23,7 @@ from support.project import PROJECT
 # The system's own server, such as Debian's postgresql-15.
 SYSTEMS = max(Path("/usr/lib/postgresql").glob("1[5-9]/bin"), default=None)
 WHY_NO_SYSTEMS = "this machine has no Postgres 15 or newer in /usr/lib/postgresql; apt-get install postgresql brings it"
-TABLES = sync.declared(PROJECT)
+TABLES = sync.published_tables(PROJECT)
 # Of each Arrow type that has another name in Spark.
 SPARK_TYPES = {
     "int64": "bigint",

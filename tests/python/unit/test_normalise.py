@@ -45,7 +45,7 @@ class Zone:
         pq.write_table(pa.table(kept), target, **(options or {}))
         return target
 
-    def stage(self) -> normalise.Staged:
+    def stage(self) -> normalise.StagedFiles:
         batch = normalise.Batch(self.zone, 7, NOON)
         return normalise.normalise(batch, self.zone.list().files, self.staging)
 
@@ -278,7 +278,7 @@ def test_any_codec_is_read(zone: Zone, codec: str):
 
 def test_zero_rows_are_a_good_file(zone: Zone):
     zone.write(**{name: column[:0] for name, column in GOOD.items()})
-    assert zone.stage() == normalise.Staged(rows={"x.parquet": 0})
+    assert zone.stage() == normalise.StagedFiles(rows={"x.parquet": 0})
 
 
 def test_broken_files_are_told_apart_and_the_rest_is_copied(zone: Zone):
@@ -350,7 +350,7 @@ def test_a_file_that_vanishes_or_changes_after_the_listing_waits(zone: Zone):
     zone.write("grown.parquet", note=pa.array([1, 2]))
     (zone.folder / "broken.parquet").write_bytes(b"a writer is still at it")
     staged = normalise.normalise(normalise.Batch(zone.zone, 7, NOON), listed, zone.staging)
-    assert staged == normalise.Staged(rows={"kept.parquet": 2})
+    assert staged == normalise.StagedFiles(rows={"kept.parquet": 2})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from commands import cli, process
 from lakehouse import errors, settings
-from lakehouse.errors import CryptoError, masked
+from lakehouse.errors import CryptoError, mask
 
 
 def ended(statement: str, home) -> subprocess.CompletedProcess:
@@ -84,8 +84,8 @@ def test_ctrl_c_is_130(monkeypatch):
     ],
 )
 def test_what_looks_like_credentials_is_masked_wherever_it_comes_from(text):
-    assert "canary1" not in masked(text).replace("can/ary1", "canary1")
-    assert "***" in masked(text)
+    assert "canary1" not in mask(text).replace("can/ary1", "canary1")
+    assert "***" in mask(text)
 
 
 def test_a_secret_setting_is_masked_in_other_programs_words(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def is_misread(path: Path) -> bool:
     return bool(MISREAD.search(str(path)))
 
 
-def plain(table: Path) -> Path:
+def readable(table: Path) -> Path:
     """Return a folder by which delta-rs can read a table: the table's own, or one of links that lasts as this process.
 
     Only the log can be written there, which is one of the links: data files would stay in the folder of links.
