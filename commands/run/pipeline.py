@@ -20,7 +20,7 @@ from lakehouse.postgres import migrate
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    pass
+    from ingestion.ledger import IngestResult
 
 # As macro largest_amount.
 LARGEST_AMOUNT = "9999999999999999999999.9999999999999999"
