@@ -18,9 +18,9 @@ from typing import Any
 
 from commands.databricks import build_results
 from commands.run import alerts
-from commands.run.alerts import Finding
 from commands.run.dbt_runner import run_dbt, target_folder
-from commands.run.view import choose
+from commands.run.display import choose_display
+from commands.run.nodes import Node
 from lakehouse import secret_scope, settings
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -38,7 +38,7 @@ def main() -> None:
         from databricks.sdk.runtime import dbutils
 
         given = secret_scope.read(dbutils, arguments.secret_scope)
-        job = Job(WorkspaceClient().jobs, arguments.job_run, arguments.page) if arguments.job_run else None
+        job = JobRun(WorkspaceClient().jobs, arguments.job_run, arguments.page) if arguments.job_run else None
         check(Path(arguments.project), given, job)
     except CryptoError as error:
         sys.exit(str(error))
@@ -57,15 +57,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 @dataclass(frozen=True)
-class Job:
+class JobRun:
     """The job run that this task is part of: the Jobs API, the run's id, and the address of its page."""
 
     jobs: Any
-    run: int
+    id: int
     page: str
 
 
-def check(project: Path, given: Mapping[str, str], job: Job | None = None) -> None:
+def check(project: Path, given: Mapping[str, str], job: JobRun | None = None) -> None:
     """Run dbt's target ``postgres`` on a copy of the project and send the alert; raise CryptoError if a test fails.
 
     ``given`` has the DB_ settings of Postgres and, for alerts, CRYPTO_WEBHOOK_URL.
@@ -86,7 +86,7 @@ def check(project: Path, given: Mapping[str, str], job: Job | None = None) -> No
         os.environ |= {**given, "CRYPTO_HOME": folder}
         loaded = settings.load(project=copy)
         try:
-            result = run_dbt(loaded, ["build", "--target", "postgres"], choose())
+            result = run_dbt(loaded, ["build", "--target", "postgres"], choose_display())
         except CryptoError as error:
             tell(loaded, {"ok": False, "seconds": 0, "error": str(error)}, [], job)
             raise
@@ -96,13 +96,13 @@ def check(project: Path, given: Mapping[str, str], job: Job | None = None) -> No
         raise CryptoError(f"The tables published in Postgres fail these checks: {names}.")
 
 
-def findings(loaded: Settings, job: Job | None) -> list[Finding]:
+def findings(loaded: Settings, job: JobRun | None) -> list[Node]:
     """Return what failed or warned in the checks, and in the job's build if there is someone to tell."""
     nodes = alerts.findings(target_folder(loaded, "postgres"), option=" --target postgres")
     if job and loaded.webhook_url:
         try:
             with tempfile.TemporaryDirectory(prefix="crypto-build-") as folder:
-                build_results.download(job.jobs, job.run, Path(folder))
+                build_results.download(job.jobs, job.id, Path(folder))
                 nodes += alerts.findings(Path(folder), option=" --target databricks")
         except CryptoError as error:
             print(error)
@@ -111,7 +111,7 @@ def findings(loaded: Settings, job: Job | None) -> list[Finding]:
     return [replace(node, look=place) if node.rows is None else node for node in nodes]
 
 
-def tell(loaded: Settings, result: Mapping[str, Any], nodes: list[Finding], job: Job | None) -> None:
+def tell(loaded: Settings, result: Mapping[str, Any], nodes: list[Node], job: JobRun | None) -> None:
     """Send an alert if something failed or warned."""
     if nodes or not result["ok"]:
         summary = {"what": "job's checks", "page": job.page if job else "", "error": result.get("error")}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from commands.run import history
-from commands.run.history import Run
+from commands.run.history import PastRun
 from lakehouse.settings import Settings
 
 
@@ -19,14 +20,28 @@ def show(settings: Settings, *, count: int, results: Path | None = None, as_json
     runs = [history.of_results(settings, results)] if results else history.runs(settings, count)
     if as_json:
         budget = {"hour_price": settings.hour_price, "run_budget": settings.run_budget}
-        print(json.dumps(budget | {"runs": [asdict(run) for run in runs]}))
+        print(json.dumps(budget | {"runs": [_as_json(run) for run in runs]}))
     elif not runs:
         print("No run yet; `crypto run` makes one.")
     else:
         _print(settings, runs)
 
 
-def _print(settings: Settings, runs: list[Run]) -> None:
+def _as_json(run: PastRun) -> dict[str, Any]:
+    nodes = [
+        {
+            "name": node.name,
+            "kind": node.kind,
+            "status": node.status,
+            "seconds": node.seconds,
+            "cost": run.cost_of(node),
+        }
+        for node in run.nodes
+    ]
+    return asdict(run) | {"nodes": nodes}
+
+
+def _print(settings: Settings, runs: list[PastRun]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -48,9 +63,9 @@ def _print(settings: Settings, runs: list[Run]) -> None:
     tests = [node for node in runs[0].nodes if node.kind == "test"]
     for node in runs[0].nodes:
         if node.kind != "test":
-            table.add_row(node.name, f"{node.seconds:,.1f}", f"${node.cost:,.4f}")
+            table.add_row(node.name, f"{node.seconds:,.1f}", f"${runs[0].cost_of(node):,.4f}")
     if tests:
-        seconds, cost = sum(node.seconds for node in tests), sum(node.cost for node in tests)
+        seconds, cost = sum(node.seconds for node in tests), sum(map(runs[0].cost_of, tests))
         table.add_row(f"{len(tests):,} tests", f"{seconds:,.1f}", f"${cost:,.4f}")
     console.print()
     console.print(table)

@@ -7,72 +7,34 @@ import logging
 import re
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from commands.run import nodes
+from commands.run.nodes import Node
 from lakehouse.settings import Settings
 
 TITLE = "Crypto lakehouse"
-FAILING = ("error", "fail", "runtime error", "partial success")
 NOBODY = "nobody"
-HEADING = re.compile(r"(\w+ )?\w*(Error|Exception)( in .*)?:?$")
 # The text for a chat lists this many nodes; the JSON has all of them.
 LISTED = 20
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A node that failed or warned.
-
-    ``rows`` is the number of failing rows that a test counted, None for a node that ended with an error. ``owner`` owns
-    the node, or what it tests. ``look`` is the command that shows the rows, or the log file that describes the error.
-    """
-
-    name: str
-    kind: str
-    status: str
-    rows: int | None
-    message: str
-    owner: str
-    look: str
-
-
-def findings(target: Path, *, option: str = "") -> list[Finding]:
+def findings(target: Path, *, option: str = "") -> list[Node]:
     """Return the nodes that failed or warned, failures first, from dbt's artifacts in the folder ``target``.
 
     ``option`` is added to the dbt commands in ``look``, such as `` --target postgres``.
     """
-    results = json.loads((target / "run_results.json").read_text())["results"]
     manifest = json.loads((target / "manifest.json").read_text())
-    nodes = []
-    for result in results:
-        status = str(result["status"])
-        if status not in (*FAILING, "warn"):
-            continue
-        unique_id = result["unique_id"]
-        node = manifest["nodes"].get(unique_id) or {"name": unique_id.split(".")[2], "resource_type": "node"}
-        is_test = node["resource_type"] == "test" and status in ("fail", "warn")
-        show = f".venv/bin/dbt show{option} --select {node['name']}"
-        nodes.append(
-            Finding(
-                name=node["name"],
-                kind=node["resource_type"],
-                status=status,
-                rows=result.get("failures") if is_test else None,
-                message=telling_line(result.get("message")),
-                owner=owner(unique_id, manifest),
-                look=show if is_test else str(target.parent / "logs" / "dbt.log"),
-            )
-        )
-    return sorted(nodes, key=lambda finding: (finding.status == "warn", finding.name))
-
-
-def telling_line(message: str | None) -> str:
-    """Return the first informative line of a message: dbt's first lines only name the kind of error and the node."""
-    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
-    informative = [line for line in lines if not HEADING.match(line)]
-    return (informative or lines or [""])[0]
+    found = []
+    for result in nodes.read_results(target / "run_results.json")["results"]:
+        node = nodes.node(result)
+        if node.needs_attention:
+            show = f".venv/bin/dbt show{option} --select {node.name}"
+            look = str(target.parent / "logs" / "dbt.log") if node.rows is None else show
+            found.append(replace(node, owner=owner(result["unique_id"], manifest), look=look))
+    return sorted(found, key=lambda node: (not node.failed, node.name))
 
 
 def owner(unique_id: str, manifest: dict[str, Any]) -> str:
@@ -96,13 +58,13 @@ def owner(unique_id: str, manifest: dict[str, Any]) -> str:
     return ", ".join(sorted(names - {NOBODY})) or NOBODY
 
 
-def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
+def message(summary: dict[str, Any], found: list[Node]) -> dict[str, Any]:
     """Return the alert of a run: ``text`` is for people (chats and mails show it), the rest for programs.
 
     The summary's ``what`` names what ran, if not a whole run; ``page`` is the address at which it can be seen.
     """
-    failing = [node for node in nodes if node.status != "warn"]
-    warning = [node for node in nodes if node.status == "warn"]
+    failing = [node for node in found if node.failed]
+    warning = [node for node in found if not node.failed]
     what = summary.get("what", "run")
     outcome = "went through" if summary["ok"] else "failed"
     head = f"Crypto lakehouse: the {what} {outcome} in {summary['seconds']:.0f} s"
@@ -113,11 +75,9 @@ def message(summary: dict[str, Any], nodes: list[Finding]) -> dict[str, Any]:
     if summary.get("over_budget"):
         lines.append(f"It cost ${summary['cost']:.4f}, more than its budget of ${summary['budget']:.4g}.")
     for node in [*failing, *warning][:LISTED]:
-        rows = "" if node.rows is None else f", {node.rows:,} rows"
-        lines.append(f"- {node.status} {node.kind} {node.name}{rows} (owner: {node.owner}): {node.message}")
-        lines.append(f"  look: {node.look}")
-    if len(nodes) > LISTED:
-        lines.append(f"... and {len(nodes) - LISTED} more.")
+        lines += [f"- {node}: {node.message}", f"  look: {node.look}"]
+    if len(found) > LISTED:
+        lines.append(f"... and {len(found) - LISTED} more.")
     if summary.get("page"):
         lines.append(f"The run: {summary['page']}")
     return {

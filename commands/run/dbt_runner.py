@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from commands.run.alerts import telling_line
-from commands.run.view import Node, SilentView
+from commands.run.display import Display
+from commands.run.nodes import Node, telling_line
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -33,7 +35,7 @@ def target_folder(settings: Settings, target: str) -> Path:
     return settings.home / "dbt" / target / "target"
 
 
-def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[str, Any]:
+def run_dbt(settings: Settings, arguments: list[str], display: Display) -> dict[str, Any]:
     """Run dbt in this process and return what passed, warned and failed, and the seconds it took.
 
     The artifacts go into the data home. Raise CryptoError if dbt can't start.
@@ -44,22 +46,23 @@ def run_dbt(settings: Settings, arguments: list[str], view: SilentView) -> dict[
     folder = target_folder(settings, named_target(arguments) or "local")
     folders = ["--project-dir", str(settings.project), "--profiles-dir", str(settings.project)]
     folders += ["--target-path", str(folder), "--log-path", str(folder.with_name("logs"))]
-    progress = Progress(view)
+    events = Events(display)
     started = time.monotonic()
     quiet = ["--quiet", "--log-level", "none", "--log-level-file", "info"]
     with without_options_of_the_shell():
-        result = dbtRunner(callbacks=[progress]).invoke([*quiet, *arguments, *folders])
+        result = dbtRunner(callbacks=[events]).invoke([*quiet, *arguments, *folders])
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if result.exception is not None:
         raise CryptoError(f"dbt could not start: {str(result.exception).strip().splitlines()[-1]}")
+    passed = Counter(node.kind for node in events.nodes if not node.needs_attention and node.status != "skipped")
     return {
         "ok": result.success,
-        "invocation_id": progress.invocation_id,
-        "passed": progress.passed,
-        "warned": progress.warned,
-        "failed": progress.failed,
-        "skipped": progress.skipped,
+        "invocation_id": events.invocation_id,
+        "passed": dict(passed),
+        "warned": [_outcome(node) for node in events.nodes if node.status == "warn"],
+        "failed": [_outcome(node) for node in events.nodes if node.failed],
+        "skipped": sum(node.status == "skipped" for node in events.nodes),
         "seconds": round(time.monotonic() - started, 1),
     }
 
@@ -126,15 +129,12 @@ def named_target(arguments: list[str]) -> str | None:
     return None
 
 
-class Progress:
-    """A callback for dbt's events that counts the nodes by outcome and updates the view."""
+class Events:
+    """A callback for dbt's events, which keeps the nodes that have finished and updates the display."""
 
-    def __init__(self, view: SilentView) -> None:
-        self.view = view
-        self.passed: dict[str, int] = {}
-        self.warned: list[dict[str, str]] = []
-        self.failed: list[dict[str, str]] = []
-        self.skipped = 0
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self.nodes: list[Node] = []
         self.invocation_id = ""
 
     def __call__(self, event: Any) -> None:
@@ -144,26 +144,21 @@ class Progress:
         if event.info.name in ("NodeStart", "NodeFinished") and event.data.node_info.resource_type == "exposure":
             return
         if event.info.name == "ConcurrencyLine":
-            self.view.expect_nodes(event.data.node_count)
+            self.display.expect_nodes(event.data.node_count)
         elif event.info.name == "NodeStart":
-            self.view.start(self._node(event.data.node_info))
+            self.display.start(_node(event.data.node_info))
         elif event.info.name == "NodeFinished":
-            self._finish(self._node(event.data.node_info), event.data.run_result)
+            result = event.data.run_result
+            status, message = str(result.status), telling_line(result.message) or str(result.status)
+            node = replace(_node(event.data.node_info), status=status, seconds=result.execution_time, message=message)
+            self.nodes.append(node)
+            self.display.finish(node)
 
-    def _node(self, info: Any) -> Node:
-        relation = info.node_relation.relation_name if info.resource_type != "test" else ""
-        return Node(info.resource_type, (relation or info.node_name).replace('"', ""))
 
-    def _finish(self, node: Node, result: Any) -> None:
-        node.status, node.seconds = str(result.status), result.execution_time
-        node.message = telling_line(result.message) or node.status
-        outcome = {"name": node.name, "kind": node.kind, "message": node.message}
-        if node.status == "skipped":
-            self.skipped += 1
-        elif node.status == "warn":
-            self.warned.append(outcome)
-        elif node.needs_attention:
-            self.failed.append(outcome)
-        else:
-            self.passed[node.kind] = self.passed.get(node.kind, 0) + 1
-        self.view.finish(node)
+def _node(info: Any) -> Node:
+    relation = info.node_relation.relation_name if info.resource_type != "test" else ""
+    return Node(name=(relation or info.node_name).replace('"', ""), kind=info.resource_type)
+
+
+def _outcome(node: Node) -> dict[str, str]:
+    return {"name": node.name, "kind": node.kind, "message": node.message}

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from commands.run.view import FINE
-from lakehouse.errors import CryptoError
+from commands.run import nodes
+from commands.run.nodes import Node
 from lakehouse.settings import Settings
 
 # A run takes about 50 KB here; runs beyond this number are removed, oldest first.
@@ -23,18 +23,7 @@ KEPT_RUNS = 200
 
 
 @dataclass(frozen=True)
-class Node:
-    """One node of a run: its execution time in ``seconds``, and its share of the run's ``cost`` in dollars."""
-
-    name: str
-    kind: str
-    status: str
-    seconds: float
-    cost: float
-
-
-@dataclass(frozen=True)
-class Run:
+class PastRun:
     """One run: when it ended (``at``, UTC), whether it succeeded, its duration, its cost in dollars, and its nodes."""
 
     name: str
@@ -44,6 +33,11 @@ class Run:
     cost: float
     over_budget: bool
     nodes: tuple[Node, ...]
+
+    def cost_of(self, node: Node) -> float:
+        """Return the share of the cost, in dollars, of a node of this run."""
+        total = sum(other.seconds for other in self.nodes)
+        return self.cost * node.seconds / total if total else 0.0
 
 
 def save(settings: Settings, name: str, summary: dict[str, Any], artifacts: dict[str, Path]) -> None:
@@ -66,7 +60,7 @@ def save(settings: Settings, name: str, summary: dict[str, Any], artifacts: dict
         shutil.rmtree(old.with_suffix(""), ignore_errors=True)
 
 
-def runs(settings: Settings, count: int | None = None) -> list[Run]:
+def runs(settings: Settings, count: int | None = None) -> list[PastRun]:
     """Return the last ``count`` runs of this data home (default: all), newest first."""
     return [_run(settings, path) for path in _summaries(settings)[:count]]
 
@@ -81,18 +75,18 @@ def _summaries(settings: Settings) -> list[Path]:
     return sorted((settings.home / "runs").glob("*.json"), reverse=True)
 
 
-def of_results(settings: Settings, path: Path) -> Run:
+def of_results(settings: Settings, path: Path) -> PastRun:
     """Return the run that a ``run_results.json`` describes, such as one of a Databricks job.
 
     Raise CryptoError if the file can't be read or is something else.
     """
-    results = _read(path)
+    results = nodes.read_results(path)
     at = results["metadata"]["generated_at"]
     seconds = float(results["elapsed_time"])
     cost = price(settings, seconds)
-    ok = all(result["status"] in (*FINE, "warn") for result in results["results"])
-    nodes = _nodes([results], cost)
-    return Run(path.name, at[:19].replace("T", " "), ok, seconds, cost, is_over_budget(settings, cost), nodes)
+    ok = not any(nodes.node(result).failed for result in results["results"])
+    at = at[:19].replace("T", " ")
+    return PastRun(path.name, at, ok, seconds, cost, is_over_budget(settings, cost), _nodes([results]))
 
 
 def price(settings: Settings, seconds: float) -> float:
@@ -105,39 +99,17 @@ def is_over_budget(settings: Settings, cost: float) -> bool:
     return settings.run_budget is not None and cost > settings.run_budget
 
 
-def _run(settings: Settings, path: Path) -> Run:
+def _run(settings: Settings, path: Path) -> PastRun:
     summary = json.loads(path.read_text())
     at = datetime.strptime(path.stem.split("-")[0], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     cost = price(settings, summary["seconds"])
-    results = [_read(part) for part in sorted(path.with_suffix("").glob("*.json"))]
-    nodes = _nodes(results, cost)
-    return Run(path.stem, str(at)[:19], summary["ok"], summary["seconds"], cost, is_over_budget(settings, cost), nodes)
+    results = [nodes.read_results(part) for part in sorted(path.with_suffix("").glob("*.json"))]
+    over_budget = is_over_budget(settings, cost)
+    return PastRun(path.stem, str(at)[:19], summary["ok"], summary["seconds"], cost, over_budget, _nodes(results))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        results: dict[str, Any] = json.loads(path.read_text())
-        if not {"metadata", "results", "elapsed_time"} <= results.keys():
-            raise ValueError
-    except (OSError, ValueError, AttributeError) as error:
-        raise CryptoError(
-            f"{path} is not a run_results.json of dbt; name one that a dbt command has written."
-        ) from error
-    return results
-
-
-def _nodes(parts: Iterable[dict[str, Any]], cost: float) -> tuple[Node, ...]:
-    results = (result for part in parts for result in part["results"])
+def _nodes(parts: Iterable[dict[str, Any]]) -> tuple[Node, ...]:
+    """Return the nodes of a run's parts, the longest first."""
     # dbt lists the project's hook as an operation; it only checks the selection and builds nothing.
-    nodes = [result for result in results if not result["unique_id"].startswith("operation.")]
-    total = sum(result["execution_time"] for result in nodes)
-    return tuple(
-        Node(
-            name=result["unique_id"].split(".")[2],
-            kind=result["unique_id"].split(".")[0],
-            status=str(result["status"]),
-            seconds=round(result["execution_time"], 3),
-            cost=cost * result["execution_time"] / total if total else 0.0,
-        )
-        for result in sorted(nodes, key=lambda result: -result["execution_time"])
-    )
+    found = [nodes.node(result) for part in parts for result in part["results"]]
+    return tuple(sorted((node for node in found if node.kind != "operation"), key=lambda node: -node.seconds))

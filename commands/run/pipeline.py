@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from commands.run import alerts, history, lock
-from commands.run.alerts import Finding
+from commands.run import alerts, history, lock, row_counts
 from commands.run.dbt_runner import run_dbt, target_folder
-from commands.run.view import SilentView, choose
+from commands.run.display import Display, choose_display
+from commands.run.nodes import Node
 from lakehouse import engine, postgres
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import migrate
@@ -22,18 +22,10 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from ingestion.ledger import IngestResult
 
-# As macro largest_amount.
-LARGEST_AMOUNT = "9999999999999999999999.9999999999999999"
 Say = Callable[[str], None]
-# The tables and views whose rows the summary counts.
-COUNTED = {
-    "bronze": ("trades",),
-    "silver": ("trades", "rejected_trades", "candles_1m", "candles_1h", "candles_1d", "exchange_candles_1d"),
-    "gold": ("daily_metrics", "trading_indicators", "correlations"),
-}
 
 
-def ingest(settings: Settings, view: SilentView | None = None) -> IngestResult:
+def ingest(settings: Settings, display: Display | None = None) -> IngestResult:
     """Land new files and reference data, after starting both servers in parallel and migrating Postgres."""
     from ingestion import ledger, reference
     from lakehouse.storage import s3
@@ -44,7 +36,7 @@ def ingest(settings: Settings, view: SilentView | None = None) -> IngestResult:
         spark = engine.session(settings)
         prepared.result()
     landed = ledger.ingest(
-        spark, settings, on_file=view.file_read if view else None, engine_path=partial(engine.path, settings)
+        spark, settings, on_file=display.file_read if display else None, engine_path=partial(engine.path, settings)
     )
     with postgres.connect(settings) as connection:
         reference.copy(spark, connection)
@@ -64,21 +56,21 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
-    view = choose(as_json=as_json, console=console)
+    display = choose_display(as_json=as_json, console=console)
     started = time.monotonic()
     try:
-        with lock.exclusive(settings, view.say), view:
-            summary = _run(settings, view, ["--full-refresh"] if full_refresh else [], started)
+        with lock.exclusive(settings, display.say), display:
+            summary = _run(settings, display, ["--full-refresh"] if full_refresh else [], started)
     except KeyboardInterrupt:
-        view.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
+        display.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
         return 130
     except CryptoError as error:
         summary = {"ok": False, "seconds": time.monotonic() - started, "error": str(error)}
-        alerts.send(settings, alerts.message(summary, []), view.say)
+        alerts.send(settings, alerts.message(summary, []), display.say)
         raise
     nodes = findings(settings, summary)
     if nodes or not summary["ok"] or summary["over_budget"]:
-        alerts.send(settings, alerts.message(summary, nodes), view.say)
+        alerts.send(settings, alerts.message(summary, nodes), display.say)
     if as_json:
         print(json.dumps(summary, default=str))
     else:
@@ -86,19 +78,20 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     return 0 if summary["ok"] else 1
 
 
-def _run(settings: Settings, view: SilentView, options: list[str], started: float) -> dict[str, Any]:
-    view.stage("Landing")
-    view.say(f"Landing zone {settings.landing_zone}")
-    landed = ingest(settings, view)
-    show_landed(landed, view.say)
-    view.stage("Building, testing and publishing")
+def _run(settings: Settings, display: Display, options: list[str], started: float) -> dict[str, Any]:
+    display.stage("Landing")
+    display.say(f"Landing zone {settings.landing_zone}")
+    landed = ingest(settings, display)
+    show_landed(landed, display.say)
+    display.stage("Building, testing and publishing")
     build = run_dbt(
-        settings, ["build", "--target", settings.target, "--exclude-resource-types", "unit_test", *options], view
+        settings, ["build", "--target", settings.target, "--exclude-resource-types", "unit_test", *options], display
     )
     checks = None
     if build["ok"]:
-        view.stage("Checking Postgres")
-        checks = run_dbt(settings, ["build", "--target", "postgres"], view)
+        display.stage("Checking Postgres")
+        checks = run_dbt(settings, ["build", "--target", "postgres"], display)
+    reasons = row_counts.by_reason(settings)
     summary: dict[str, Any] = {
         "ok": build["ok"] and checks is not None and checks["ok"],
         "landed": {
@@ -108,12 +101,12 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
             "waiting": list(landed.waiting),
             "changed": list(landed.changed),
         },
-        "rows": count_rows(settings),
-        "rejected": count_rejected(settings),
-        "beyond_type": count_beyond_type(settings),
+        "rows": row_counts.by_table(settings, reasons),
+        "rejected": {reason: rows for reason, rows in reasons.items() if reason is not None},
+        "beyond_type": row_counts.beyond_type(settings),
         "build": build,
         "checks": checks,
-        "sync": synced(settings, build["invocation_id"]),
+        "sync": published_tables(settings, build["invocation_id"]),
         "seconds": round(time.monotonic() - started, 1),
     }
     cost = history.price(settings, summary["seconds"])
@@ -124,7 +117,7 @@ def _run(settings: Settings, view: SilentView, options: list[str], started: floa
     return summary
 
 
-def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
+def findings(settings: Settings, summary: dict[str, Any]) -> list[Node]:
     """Return the nodes that failed or warned in a run, each with its owner and the command that shows the rows."""
     nodes = alerts.findings(target_folder(settings, settings.target))
     if summary["checks"]:
@@ -132,36 +125,7 @@ def findings(settings: Settings, summary: dict[str, Any]) -> list[Finding]:
     return nodes
 
 
-def count_rows(settings: Settings) -> dict[str, int]:
-    """Return the number of rows of each table and view in COUNTED that exists."""
-    spark = engine.session(settings)
-    names = [f"{schema}.{table}" for schema, tables in COUNTED.items() for table in tables]
-    names = [name for name in names if spark.catalog.tableExists(name)]
-    query = " union all ".join(f"select '{name}' as name, count(*) as rows from {name}" for name in names)
-    # Sail returns the parts of a union in any order, so they are put back in the order of COUNTED.
-    rows = {row.name: row.rows for row in spark.sql(query).collect()} if names else {}
-    return {name: rows[name] for name in names}
-
-
-def count_rejected(settings: Settings) -> dict[str, int]:
-    """Return the number of rejected rows by reason."""
-    spark = engine.session(settings)
-    if not spark.catalog.tableExists("silver.screened_trades"):
-        return {}
-    query = "select reason, count(*) as rows from silver.screened_trades where reason is not null group by 1"
-    return {row.reason: row.rows for row in spark.sql(query).collect()}
-
-
-def count_beyond_type(settings: Settings) -> int:
-    """Return the number of daily candles whose quote volume stops at the largest value of its type."""
-    spark = engine.session(settings)
-    if not spark.catalog.tableExists("silver.candles_1d"):
-        return 0
-    query = "select count(*) from silver.candles_1d where quote_volume = cast('{}' as decimal(38, 16))"
-    return spark.sql(query.format(LARGEST_AMOUNT)).collect()[0][0]
-
-
-def synced(settings: Settings, invocation_id: str) -> list[dict[str, Any]]:
+def published_tables(settings: Settings, invocation_id: str) -> list[dict[str, Any]]:
     """Return what a dbt invocation has published: its rows of ``crypto.sync_runs``, one for each table."""
     from psycopg.rows import dict_row
 
@@ -195,7 +159,7 @@ def _save(settings: Settings, summary: dict[str, Any]) -> None:
     history.save(settings, name, summary, artifacts)
 
 
-def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, console: Any) -> None:
+def _show(summary: dict[str, Any], nodes: list[Node], settings: Settings, console: Any) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -222,9 +186,7 @@ def _show(summary: dict[str, Any], nodes: list[Finding], settings: Settings, con
     console.print()
     console.print(table)
     for node in nodes:
-        rows = "" if node.rows is None else f", {node.rows:,} rows"
-        line = f"{node.status} {node.kind} {node.name}{rows} (owner: {node.owner}); look: {node.look}"
-        console.print(line, markup=False)
+        console.print(f"{node}; look: {node.look}", markup=False)
     if summary["beyond_type"]:
         console.print(
             f"[yellow]{summary['beyond_type']:,} daily candles have a quote volume beyond its type; it stands at the "

@@ -145,3 +145,15 @@ def read(settings: Settings, name: str, columns: list[str], **options: Any) -> p
     """Return columns of a table; ``options`` are pyarrow's, such as ``filter``. None if there is no table."""
     found = table(settings, name)
     return found.to_pyarrow_dataset().to_table(columns=columns, **options) if found else None
+
+
+def query(settings: Settings, name: str, sql: str) -> pyarrow.Table | None:
+    """Return the answer to SQL about one table, which it calls ``data``; None if there is no table.
+
+    delta-rs answers without the engine and file by file, so memory grows with the answer, not with the table.
+    """
+    import pyarrow
+    from deltalake import QueryBuilder
+
+    found = table(settings, name)
+    return pyarrow.table(QueryBuilder().register("data", found).execute(sql)) if found else None

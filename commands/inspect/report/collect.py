@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from commands.run import history
-from commands.run.view import FINE
+from commands.run import history, row_counts
+from commands.run.nodes import FINE
 from lakehouse import postgres
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -33,12 +33,13 @@ DIGITS = 7
 LISTED = 200
 RUNS = 40
 RUNS_WITH_NODES = 12
+ALL = "select * from data"
 
 
 def collect(settings: Settings) -> dict[str, Any]:
     """Return the report's data, ready for JSON; raise CryptoError if no run has built gold yet."""
-    days = lake.read(settings, "gold.daily_metrics", ["symbol", "metric_date", *PRICES, "volume", "is_filled"])
-    indicators = lake.read(settings, "gold.trading_indicators", ["symbol", "metric_date", *INDICATORS])
+    days = _by_day(settings, "gold.daily_metrics", (*PRICES, "volume", "is_filled"))
+    indicators = _by_day(settings, "gold.trading_indicators", INDICATORS)
     if days is None or indicators is None or not len(days):
         ran = days is not None and indicators is not None
         fix = settings.no_trades if ran else "`crypto run` builds the tables that it shows."
@@ -58,13 +59,16 @@ def collect(settings: Settings) -> dict[str, Any]:
     }
 
 
+def _by_day(settings: Settings, table: str, columns: Sequence[str]) -> pyarrow.Table | None:
+    names = ", ".join(("symbol", "metric_date", *columns))
+    return lake.query(settings, table, f"select {names} from data order by symbol, metric_date")
+
+
 def _series(days: pyarrow.Table, indicators: pyarrow.Table) -> dict[str, dict[str, Any]]:
     """Return for each symbol its columns as lists by day, and ``first_day``.
 
     A symbol has a row for every day, so the first day is enough to know the others.
     """
-    key = [("symbol", "ascending"), ("metric_date", "ascending")]
-    days, indicators = days.sort_by(key), indicators.sort_by(key)
     columns: dict[str, list[Any]] = {name: _floats(days[name]) for name in PRICES}
     columns["volume"] = _rounded(_floats(days["volume"]))
     columns |= {name: _rounded(indicators[name].to_pylist()) for name in INDICATORS}
@@ -87,14 +91,15 @@ def _rounded(values: Iterable[float | None]) -> list[float | None]:
 
 def _packed(values: dict[str, Any]) -> str:
     text = json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
-    return base64.b64encode(gzip.compress(text, 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text, 6, mtime=0)).decode()
 
 
 def _symbols(settings: Settings, series: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    columns = ["symbol", "symbol_name", "category", "is_active", "is_complete", "close", "change_1d", "change_7d",
-               "change_30d", "volume_30d", "rsi_14", "rsi_zone", "distance_to_high"]  # fmt: skip
-    overview = lake.read(settings, "gold.market_overview", columns)
-    rows = {row["symbol"]: row for row in overview.to_pylist()} if overview else {}
+    columns = """
+        symbol, symbol_name, category, is_active, is_complete, close, change_1d, change_7d, change_30d, volume_30d,
+        rsi_14, distance_to_high
+    """
+    rows = {row["symbol"]: row for row in _rows(settings, "gold.market_overview", f"select {columns} from data")}
     result = []
     for symbol, values in sorted(series.items()):
         row = rows.get(symbol, {"symbol": symbol, "symbol_name": symbol, "close": values["close"][-1]})
@@ -107,30 +112,41 @@ def _symbols(settings: Settings, series: dict[str, dict[str, Any]]) -> list[dict
 
 def _correlations(settings: Settings) -> dict[str, Any]:
     """Return the correlations of each pair of symbols on the last day that has any."""
-    table = lake.read(
-        settings, "gold.correlations", ["symbol_a", "symbol_b", "metric_date", "correlation_30", "correlation_90"]
-    )
-    if not table:
-        return {"as_of": None, "symbols": [], "pairs": []}
-    newest = max(table["metric_date"].to_pylist())
-    rows = [row for row in table.to_pylist() if row["metric_date"] == newest]
-    pairs = [
-        [row["symbol_a"], row["symbol_b"], *_rounded((row["correlation_30"], row["correlation_90"]))] for row in rows
+    columns = "symbol_a, symbol_b, metric_date, correlation_30, correlation_90"
+    last_day = "metric_date = (select max(metric_date) from data)"
+    rows = _rows(settings, "gold.correlations", f"select {columns} from data where {last_day} order by 1, 2")
+    return {
+        "as_of": str(rows[0]["metric_date"]) if rows else None,
+        "symbols": sorted({row[side] for row in rows for side in ("symbol_a", "symbol_b")}),
+        "pairs": [
+            [row["symbol_a"], row["symbol_b"], *_rounded((row["correlation_30"], row["correlation_90"]))]
+            for row in rows
+        ],
+    }
+
+
+def _rows(settings: Settings, table: str, sql: str) -> list[dict[str, Any]]:
+    """Return the answer to SQL about a table, which it calls ``data``; times are text that ends at the second."""
+    answer = lake.query(settings, table, sql)
+    return [
+        {name: str(value)[:19] if isinstance(value, datetime) else value for name, value in row.items()}
+        for row in (answer.to_pylist() if answer else [])
     ]
-    symbols = sorted({symbol for pair in pairs for symbol in pair[:2]})
-    return {"as_of": str(newest), "symbols": symbols, "pairs": sorted(pairs, key=lambda pair: pair[:2])}
 
 
 def _quality(settings: Settings, series: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    raw = lake.table(settings, "bronze.trades")
-    reasons = _reasons(settings)
-    screened = sum(row["rows"] for row in reasons)
-    kept = sum(row["rows"] for row in reasons if row["reason"] is None)
+    counts = row_counts.by_reason(settings)
+    kept = counts.get(None, 0)
+    means = {row["reason"]: row["description"] for row in _rows(settings, "silver.rejection_reasons", ALL)}
     return {
-        "raw": raw.count() if raw else 0,
+        "raw": row_counts.of_table(settings, "bronze.trades") or 0,
         "kept": kept,
-        "rejected": screened - kept,
-        "reasons": [row for row in reasons if row["reason"] is not None],
+        "rejected": sum(counts.values()) - kept,
+        "reasons": [
+            {"reason": reason, "rows": rows, "means": means.get(reason)}
+            for reason, rows in sorted(counts.items(), key=lambda item: -item[1])
+            if reason is not None
+        ],
         "filled": [
             {
                 "symbol": symbol,
@@ -141,25 +157,9 @@ def _quality(settings: Settings, series: dict[str, dict[str, Any]]) -> dict[str,
             for symbol, values in sorted(series.items())
         ],
         "batches": _batches(settings),
-        "set_aside": _set_aside(settings),
+        "set_aside": _rows(settings, "bronze.rejected_files", f"{ALL} order by rejected_at desc limit {LISTED}"),
         "revisions": _revisions(settings),
     }
-
-
-def _reasons(settings: Settings) -> list[dict[str, Any]]:
-    """Return number of rows and description of each reason; the reason of valid trades is None."""
-    table = lake.read(settings, "silver.screened_trades", ["reason"])
-    if table is None:
-        return []
-    counts = table["reason"].value_counts().to_pylist()
-    meanings = lake.read(settings, "silver.rejection_reasons", ["reason", "description"])
-    descriptions = (
-        dict(zip(*(meanings[name].to_pylist() for name in ("reason", "description")), strict=True)) if meanings else {}
-    )
-    rows = [
-        {"reason": row["values"], "rows": row["counts"], "means": descriptions.get(row["values"])} for row in counts
-    ]
-    return sorted(rows, key=lambda row: -row["rows"])
 
 
 def _batches(settings: Settings) -> list[dict[str, Any]]:
@@ -167,63 +167,37 @@ def _batches(settings: Settings) -> list[dict[str, Any]]:
 
     A trade is late if an earlier batch had a trade of a later day.
     """
-    import pyarrow.compute as pc
-
-    files = lake.read(settings, "bronze.landed_files", ["batch_id", "row_count", "ingestion_timestamp"])
-    trades = lake.read(
-        settings, "silver.screened_trades", ["batch_id", "trade_date"], filter=pc.field("reason").is_null()
-    )
-    if not files or trades is None:
-        return []
-    landed = files.group_by("batch_id").aggregate(
-        [("row_count", "sum"), ("row_count", "count"), ("ingestion_timestamp", "max")]
-    )
-    days = trades.group_by(["batch_id", "trade_date"]).aggregate([("trade_date", "count")]).sort_by("trade_date")
-    by_batch: dict[int, list[tuple[Any, int]]] = {}
-    for row in days.to_pylist():
-        by_batch.setdefault(row["batch_id"], []).append((row["trade_date"], row["trade_date_count"]))
-    batches, newest = [], None
-    for row in landed.sort_by("batch_id").to_pylist():
-        counts = by_batch.get(row["batch_id"], [])
-        late = sum(rows for day, rows in counts if newest is not None and day < newest)
-        newest = max([day for day, _ in counts] + ([newest] if newest else []), default=None)
-        batches.append(
-            {
-                "batch_id": row["batch_id"],
-                "landed_at": str(row["ingestion_timestamp_max"])[:19],
-                "files": row["row_count_count"],
-                "rows": row["row_count_sum"],
-                "kept": sum(rows for _, rows in counts),
-                "late": late,
-            }
-        )
+    landed = """
+        select batch_id, count(*) as files, sum(row_count) as rows, max(ingestion_timestamp) as landed_at
+        from data
+        group by batch_id
+        order by batch_id
+    """
+    valid = """
+        select batch_id, trade_date, count(*) as rows
+        from data
+        where reason is null
+        group by batch_id, trade_date
+    """
+    days: dict[int, dict[date, int]] = {}
+    for row in _rows(settings, "silver.screened_trades", valid):
+        days.setdefault(row["batch_id"], {})[row["trade_date"]] = row["rows"]
+    batches, newest = [], date.min
+    for row in _rows(settings, "bronze.landed_files", landed):
+        counts = days.get(row["batch_id"], {})
+        late = sum(rows for day, rows in counts.items() if day < newest)
+        newest = max([newest, *counts])
+        batches.append(row | {"kept": sum(counts.values()), "late": late})
     return batches[::-1][:LISTED]
 
 
-def _set_aside(settings: Settings) -> list[dict[str, Any]]:
-    columns = ["source_file", "reason", "detail", "rejected_at"]
-    table = lake.read(settings, "bronze.rejected_files", columns)
-    rows = table.sort_by([("rejected_at", "descending")]).to_pylist() if table else []
-    return [row | {"rejected_at": str(row["rejected_at"])[:19]} for row in rows[:LISTED]]
-
-
 def _revisions(settings: Settings) -> dict[str, Any]:
-    columns = ["symbol", "window_start", "column_name", "old_value", "new_value", "revised_at", "batch_id"]
-    table = lake.read(settings, "gold.candle_revisions", columns)
-    if not table:
-        return {"total": 0, "candles": 0, "latest": []}
-    key = [
-        ("revised_at", "descending"),
-        ("symbol", "ascending"),
-        ("window_start", "descending"),
-        ("column_name", "ascending"),
-    ]
-    latest = [
-        row | {"window_start": str(row["window_start"])[:10], "revised_at": str(row["revised_at"])[:19]}
-        for row in table.sort_by(key).slice(0, LISTED).to_pylist()
-    ]
-    candles = len(table.group_by(["symbol", "window_start", "revised_at"]).aggregate([]))
-    return {"total": len(table), "candles": candles, "latest": latest}
+    candles = "select count(*) as rows from data group by symbol, window_start, revised_at"
+    totals = f"select coalesce(sum(rows), 0) as total, count(*) as candles from ({candles}) as candles"
+    newest = f"{ALL} order by revised_at desc, symbol, window_start desc, column_name limit {LISTED}"
+    (found,) = _rows(settings, "gold.candle_revisions", totals) or [{"total": 0, "candles": 0}]
+    latest = _rows(settings, "gold.candle_revisions", newest)
+    return found | {"latest": [row | {"window_start": row["window_start"][:10]} for row in latest]}
 
 
 def _runs(settings: Settings) -> list[dict[str, Any]]:
@@ -253,8 +227,8 @@ def _sync(settings: Settings) -> dict[str, Any]:
         except CryptoError as error:
             note = f"{error} This is the lake's copy of the log of syncs."
     if rows is None:
-        table = lake.read(settings, "sync.postgres_sync", columns)
-        rows = table.sort_by([("finished_at", "descending")]).to_pylist() if table else []
+        columns_of_log = f"select {', '.join(columns)} from data"
+        rows = _rows(settings, "sync.postgres_sync", f"{columns_of_log} order by finished_at desc limit {LISTED}")
     versions = {name: delta.version() for name in PUBLISHED if (delta := lake.table(settings, f"gold.{name}"))}
     shown = [
         row
@@ -263,7 +237,7 @@ def _sync(settings: Settings) -> dict[str, Any]:
             "finished_at": str(row["finished_at"])[:19],
             "seconds": round(row["seconds"], 2),
         }
-        for row in rows[:LISTED]
+        for row in rows
     ]
     return {"note": note, "gold_versions": versions, "syncs": shown}
 
@@ -275,7 +249,8 @@ def _read_sync_runs(settings: Settings, columns: list[str]) -> list[dict[str, An
     try:
         with postgres.connect(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute("set time zone 'UTC'")
-            query = f"select {', '.join(columns)} from crypto.sync_runs order by finished_at desc, table_name limit 200"
+            query = f"select {', '.join(columns)} from crypto.sync_runs"
+            query += f" order by finished_at desc, table_name limit {LISTED}"
             return cursor.execute(query).fetchall()  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise CryptoError("crypto.sync_runs can't be read in Postgres.") from error

@@ -57,7 +57,9 @@ def job(engine_settings, tmp_path):
     tasks = [SimpleNamespace(task_key=key, run_id=number, attempt_number=number)
              for key, number in (("ingest", 0), ("build", 1), ("build", 2), ("checks", 0))]  # fmt: skip
     links = {2: SimpleNamespace(dbt_output=SimpleNamespace(artifacts_link=link, artifacts_headers={"X-Of": "1"}))}
-    yield checks.Job(SimpleNamespace(get_run={7: SimpleNamespace(tasks=tasks)}.get, get_run_output=links.get), 7, PAGE)
+    yield checks.JobRun(
+        SimpleNamespace(get_run={7: SimpleNamespace(tasks=tasks)}.get, get_run_output=links.get), 7, PAGE
+    )
     server.shutdown()
     server.server_close()
 
@@ -74,7 +76,7 @@ def test_a_warning_of_the_build_is_told_with_owner_rows_and_how_to_look(database
 
 def test_results_that_cannot_be_had_are_said_and_change_nothing(database, job, receiver, capsys):
     address, taken = receiver
-    lost = checks.Job(SimpleNamespace(get_run={}.get), 7, PAGE)
+    lost = checks.JobRun(SimpleNamespace(get_run={}.get), 7, PAGE)
     checks.check(PROJECT, database | {"CRYPTO_WEBHOOK_URL": address}, lost)
     assert taken == [] and "of job run 7 can't be read" in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ import pytest
 from support.isolation import no_settings
 from support.project import PROJECT
 
-from commands.run import alerts, pipeline
+from commands.run import alerts, nodes, pipeline
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 
@@ -46,7 +46,7 @@ MANIFEST = {
 
 
 def result(name, status, failures=None, message=None):
-    return {"unique_id": name, "status": status, "failures": failures, "message": message}
+    return {"unique_id": name, "status": status, "failures": failures, "message": message, "execution_time": 1.0}
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def target(tmp_path):
         result("model.crypto.prices", "success", None, "OK"),
         result("model.crypto.skipped", "skipped", None, None),
     ]
-    (folder / "run_results.json").write_text(json.dumps({"results": results}))
+    (folder / "run_results.json").write_text(json.dumps({"metadata": {}, "elapsed_time": 1.0, "results": results}))
     return folder
 
 
@@ -94,7 +94,7 @@ def test_failing_comes_before_warning_each_with_rows_owner_and_where_to_look(tar
     ],
 )
 def test_the_line_that_says_most_is_taken(message, line):
-    assert alerts.telling_line(message) == line
+    assert nodes.telling_line(message) == line
 
 
 def test_the_message_tells_people_and_programs(target):

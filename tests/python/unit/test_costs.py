@@ -26,6 +26,8 @@ def results(**seconds):
             {
                 "unique_id": f"{name.split('__')[0]}.crypto.{name.split('__')[1]}",
                 "status": "pass" if name.startswith("test") else "success",
+                "message": None,
+                "failures": 0 if name.startswith("test") else None,
                 "execution_time": time,
                 "compiled_code": "select 1",
             }
@@ -46,7 +48,7 @@ def test_nodes_share_the_cost_of_their_run_by_their_seconds(tmp_path):
     run(settings, "20260102T030405-1", operation__hook=0.0, model__a=30.0, model__b=60.0, test__c=10.0)
     (found,) = history.runs(settings)
     assert (found.at, found.cost, found.over_budget) == ("2026-01-02 03:04:05", pytest.approx(0.09), False)
-    assert [(node.name, node.kind, node.cost) for node in found.nodes] == [
+    assert [(node.name, node.kind, found.cost_of(node)) for node in found.nodes] == [
         ("b", "model", pytest.approx(0.054)),
         ("a", "model", pytest.approx(0.027)),
         ("c", "test", pytest.approx(0.009)),

@@ -1,4 +1,4 @@
-"""What ``crypto run`` shows while it works: a live view on a terminal, else plain lines; nothing with ``--json``."""
+"""What ``crypto run`` shows while it works: a live display on a terminal, else plain lines; nothing with ``--json``."""
 
 from __future__ import annotations
 
@@ -6,29 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from commands.run.nodes import Node
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-# How a node ends that needs nobody's attention; dbt calls an exposure's, for which it builds nothing, a no-op.
-FINE = ("success", "pass", "skipped", "no-op")
-# The live view lists this many running nodes.
+# The live display lists this many running nodes.
 SHOWN_RUNNING = 8
-
-
-@dataclass
-class Node:
-    """One node of a build: its kind (dbt's resource type), its name and, when it has finished, its outcome."""
-
-    kind: str
-    name: str
-    status: str = ""
-    seconds: float = 0.0
-    message: str = ""
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whether the node failed or warned."""
-        return self.status not in FINE
 
 
 @dataclass
@@ -48,8 +32,8 @@ class Stage:
         return (self.ended or time.monotonic()) - self.began
 
 
-class SilentView:
-    """A view that shows nothing; the base of the other views."""
+class Display:
+    """A display that shows nothing; the base of the other ones."""
 
     def __enter__(self) -> Self:
         return self
@@ -79,8 +63,8 @@ class SilentView:
         """Stop updating the screen."""
 
 
-class LineView(SilentView):
-    """A view that prints a line when a model is built, and when any node fails or warns."""
+class LineDisplay(Display):
+    """A display that prints a line when a model is built, and when any node fails or warns."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -97,8 +81,8 @@ class LineView(SilentView):
             self.say(f"  {node.name} {node.seconds:.1f} s")
 
 
-class LiveView(LineView):
-    """A view of lines for the nodes that have finished and, below them, the running nodes, continuously updated."""
+class LiveDisplay(LineDisplay):
+    """A display of lines for the nodes that have finished and, below them, the running nodes, continuously updated."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live as Screen
@@ -197,11 +181,11 @@ class LiveView(LineView):
             self._line("●", "cyan", self._current().name, f"{self._current().seconds:.1f} s")
 
 
-def choose(*, as_json: bool = False, console: Any = None) -> SilentView:
-    """Return the view that suits the output: silent for JSON, live on a terminal, else lines."""
+def choose_display(*, as_json: bool = False, console: Any = None) -> Display:
+    """Return the display that suits the output: silent for JSON, live on a terminal, else lines."""
     from rich.console import Console
 
     if as_json:
-        return SilentView()
+        return Display()
     console = console or Console(highlight=False, soft_wrap=True)
-    return LiveView(console) if console.is_terminal else LineView(console)
+    return LiveDisplay(console) if console.is_terminal else LineDisplay(console)
