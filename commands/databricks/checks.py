@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from commands.databricks import build_results
+from commands.databricks import build_results, dbutils
 from commands.run import alerts
 from commands.run.dbt_runner import run_dbt, target_folder
 from commands.run.display import choose_display
@@ -34,10 +34,9 @@ def main() -> None:
     os.environ["TZ"] = "UTC"
     arguments = parse(sys.argv[1:])
     try:
+        given = secret_scope.read(dbutils(), arguments.secret_scope)
         from databricks.sdk import WorkspaceClient
-        from databricks.sdk.runtime import dbutils
 
-        given = secret_scope.read(dbutils, arguments.secret_scope)
         job = JobRun(WorkspaceClient().jobs, arguments.job_run, arguments.page) if arguments.job_run else None
         check(Path(arguments.project), given, job)
     except CryptoError as error:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands.databricks import dbutils
 from ingestion import bronze, landing_zone, ledger, reference
 from lakehouse import postgres, secret_scope, settings
 from lakehouse.errors import CryptoError, first_line
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """The task's arguments: names in Unity Catalog, folders, and the secret scope with the DB_ settings."""
 
     catalog: str
@@ -43,16 +44,16 @@ def main() -> None:
     """Run the task; exit with a sentence if it fails."""
     os.environ["TZ"] = "UTC"
     try:
-        job = parse(sys.argv[1:])
-        from databricks.sdk.runtime import dbutils
+        task = parse(sys.argv[1:])
+        utilities = dbutils()
         from pyspark.sql import SparkSession
 
-        run(job, SparkSession.builder.getOrCreate(), dbutils)
+        run(task, SparkSession.builder.getOrCreate(), utilities)
     except CryptoError as error:
         sys.exit(str(error))
 
 
-def parse(arguments: Sequence[str]) -> Job:
+def parse(arguments: Sequence[str]) -> Task:
     """Parse a command line."""
     parser = argparse.ArgumentParser(prog="crypto-ingest-databricks", description="Land new raw files in bronze.")
     parser.add_argument("--catalog", required=True, help="catalog of Unity Catalog")
@@ -62,48 +63,48 @@ def parse(arguments: Sequence[str]) -> Job:
     parser.add_argument("--staging", help="folder for copies; default: the volume `staging` in the bronze schema")
     given = parser.parse_args(arguments)
     staging = given.staging or f"/Volumes/{given.catalog}/{given.schema_prefix}bronze/staging"
-    return Job(given.catalog, given.landing, given.secret_scope, given.schema_prefix, staging)
+    return Task(given.catalog, given.landing, given.secret_scope, given.schema_prefix, staging)
 
 
-def run(job: Job, spark: SparkSession, dbutils: Any) -> ledger.IngestResult:
+def run(task: Task, spark: SparkSession, utilities: Any) -> ledger.IngestResult:
     """Land new files and the reference data, and print what landed; raise CryptoError if that fails."""
-    loaded = settings.load(secret_scope.read(dbutils, job.secret_scope) | {"CRYPTO_HOME": job.staging})
-    if not Path(job.staging).is_dir():
-        raise CryptoError(f"There is no folder {job.staging} for copies of raw files; create that volume.")
-    _check_catalog(job, spark)
-    zone = landing_zone.at(job.landing, loaded)
+    loaded = settings.load(secret_scope.read(utilities, task.secret_scope) | {"CRYPTO_HOME": task.staging})
+    if not Path(task.staging).is_dir():
+        raise CryptoError(f"There is no folder {task.staging} for copies of raw files; create that volume.")
+    _check_catalog(task, spark)
+    zone = landing_zone.at(task.landing, loaded)
     with postgres.connect(loaded) as connection:
         migrate.migrate(connection)
-        _create_tables(job, spark)
-        landed = ledger.ingest(spark, loaded, schema=job.schema, zone=zone)
-        reference.copy(spark, connection, schema=job.schema)
+        _create_tables(task, spark)
+        landed = ledger.ingest(spark, loaded, schema=task.schema, zone=zone)
+        reference.copy(spark, connection, schema=task.schema)
     for line in ledger.describe(landed):
         print(line)
     return landed
 
 
-def _create_tables(job: Job, spark: SparkSession) -> None:
+def _create_tables(task: Task, spark: SparkSession) -> None:
     """Create the missing tables; trades are clustered by batch, because silver reads them by batch."""
     from pyspark.errors import PySparkException
 
     try:
-        if not spark.catalog.tableExists(f"{job.schema}.trades"):
-            bronze.create_tables(spark, job.schema)
-            spark.sql(f"alter table {job.schema}.trades cluster by (batch_id)")
+        if not spark.catalog.tableExists(f"{task.schema}.trades"):
+            bronze.create_tables(spark, task.schema)
+            spark.sql(f"alter table {task.schema}.trades cluster by (batch_id)")
     except PySparkException as error:
         raise CryptoError(
-            f"The tables of {job.schema} can't be created ({first_line(error)}); "
+            f"The tables of {task.schema} can't be created ({first_line(error)}); "
             "grant this user USE SCHEMA and CREATE TABLE there."
         ) from error
 
 
-def _check_catalog(job: Job, spark: SparkSession) -> None:
+def _check_catalog(task: Task, spark: SparkSession) -> None:
     from pyspark.errors import PySparkException
 
     try:
-        spark.sql(f"show schemas in `{job.catalog}`").collect()
+        spark.sql(f"show schemas in `{task.catalog}`").collect()
     except PySparkException as error:
         raise CryptoError(
-            f"The catalog {job.catalog!r} can't be used ({first_line(error)}); "
+            f"The catalog {task.catalog!r} can't be used ({first_line(error)}); "
             "name one that exists, and grant this user USE CATALOG on it."
         ) from error

@@ -10,7 +10,7 @@ from support.databases import Server
 from support.dbutils import Secrets
 
 from commands.databricks import ingest
-from commands.databricks.ingest import Job
+from commands.databricks.ingest import Task
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import embedded
@@ -44,7 +44,7 @@ def scope(server: Server, settings: settings_module.Settings) -> dict[str, str]:
 
 
 @pytest.fixture
-def job(spark, tmp_path: Path) -> Iterator[Job]:
+def job(spark, tmp_path: Path) -> Iterator[Task]:
     """A job on the engine's catalog, with a folder for each volume."""
     (tmp_path / "staging").mkdir()
     prefix = f"test_{uuid.uuid4().hex[:8]}_"
@@ -54,7 +54,7 @@ def job(spark, tmp_path: Path) -> Iterator[Job]:
     spark.sql(f"drop schema if exists {prefix}bronze cascade")
 
 
-def test_files_of_a_volume_land_once_with_the_reference_data(spark, job: Job, scope, capsys):
+def test_files_of_a_volume_land_once_with_the_reference_data(spark, job: Task, scope, capsys):
     sample.generate(job.landing, trades=500)
     (Path(job.landing) / "cut.parquet").write_bytes(b"PAR1")
     landed = ingest.run(job, spark, Secrets(scope))
@@ -71,18 +71,18 @@ def test_files_of_a_volume_land_once_with_the_reference_data(spark, job: Job, sc
     assert scope["crypto/DB_PASSWORD"] not in said.out + said.err
 
 
-def test_a_missing_catalog_is_one_sentence(spark, job: Job, scope):
+def test_a_missing_catalog_is_one_sentence(spark, job: Task, scope):
     with pytest.raises(CryptoError) as error:
         ingest.run(replace(job, catalog="nowhere"), spark, Secrets(scope))
     assert "'nowhere' can't be used" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_missing_volume_is_one_sentence(spark, job: Job, scope):
+def test_a_missing_volume_is_one_sentence(spark, job: Task, scope):
     with pytest.raises(CryptoError, match="create that volume"):
         ingest.run(replace(job, staging=job.staging + "/none"), spark, Secrets(scope))
 
 
-def test_a_wrong_password_is_one_sentence_without_it(spark, job: Job, scope):
+def test_a_wrong_password_is_one_sentence_without_it(spark, job: Task, scope):
     with pytest.raises(CryptoError) as error:
         ingest.run(job, spark, Secrets(scope | {"crypto/DB_PASSWORD": CANARY}))
     assert "refuses the password" in str(error.value) and CANARY not in str(error.value)

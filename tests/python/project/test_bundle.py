@@ -10,6 +10,7 @@ import sys
 import tomllib
 import zipfile
 from importlib import import_module, metadata
+from pathlib import Path
 
 import pytest
 import yaml
@@ -151,15 +152,21 @@ def test_every_entry_point_exists_and_takes_its_parameters(capsys, monkeypatch):
         assert all(f"--{name}" in help_text for name in task["named_parameters"])
 
 
-def test_the_wheel_is_built_as_the_bundle_says(tmp_path):
-    source = tmp_path / "source"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built as the bundle says."""
+    source = tmp_path_factory.mktemp("wheel") / "source"
     shutil.copytree(PROJECT, source, ignore=shutil.ignore_patterns(".*", "tests", "*.egg-info", "build", "dist"))
     # The environment has setuptools, pinned; a build elsewhere fetches it.
     command = BUNDLE["artifacts"]["wheel"]["build"].replace("pip wheel", "pip wheel --no-build-isolation")
     command = command.replace("python3", sys.executable)
     done = subprocess.run(command, shell=True, cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (wheel,) = (source / "dist").glob("*.whl")
+    (built,) = (source / "dist").glob("*.whl")
+    return built
+
+
+def test_the_wheel_has_the_tasks_under_one_name(wheel):
     assert wheel.name == BUNDLE["variables"]["wheel"]["default"].split("/")[-1]
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -170,6 +177,35 @@ def test_the_wheel_is_built_as_the_bundle_says(tmp_path):
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"crypto_lakehouse", "dbt"}
     migrations = "crypto_lakehouse/lakehouse/postgres/migrations/"
     assert any(name.startswith(migrations) and name.endswith(".sql") for name in names)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("key", ["python", "dbt"])
+def test_the_tasks_start_from_the_wheel_and_the_packages_that_the_job_lists(wheel, key, tmp_path):
+    """In an environment of their own, from PyPI; here they end where they ask Databricks for the secrets."""
+    job = resources("prod")["jobs"]["crypto"]
+    (environment,) = [one["spec"] for one in job["environments"] if one["environment_key"] == key]
+    packages = [text.replace("../dist/*.whl", str(wheel)) for text in environment["dependencies"]]
+    uv, folder = Path(sys.prefix) / "bin" / "uv", tmp_path / "environment"
+    # In the project's folder uv leaves out the package that closed networks refuse; see pyproject.toml.
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], cwd=PROJECT, check=True)
+    install = [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *packages]
+    subprocess.run(install, cwd=PROJECT, check=True)
+
+    def start(task, *arguments):
+        command = [folder / "bin" / task["entry_point"], *arguments]
+        return subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+
+    wheel_tasks = [
+        one["python_wheel_task"] for one in job["tasks"] if one["environment_key"] == key and "dbt_task" not in one
+    ]
+    assert wheel_tasks
+    for task in wheel_tasks:
+        assert start(task, "--help").stdout.startswith(f"usage: {task['entry_point']} ")
+        given = [text for name in task["named_parameters"] for text in (f"--{name}", "1")]
+        done = start(task, *given)
+        assert done.returncode == 1 and done.stderr.startswith("This is a task of a job on Databricks"), done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("target", TARGETS)
