@@ -60,7 +60,11 @@ def load_for(target: str) -> Settings:
 def target_option(command: Any) -> Any:
     """Add the option ``--target`` to a command, which chooses the engine."""
     return click.option(
-        "--target", type=click.Choice(list(ENGINES)), default="local", show_default=True, help="Sail, or Apache Spark."
+        "--target",
+        type=click.Choice(list(ENGINES)),
+        default="local",
+        show_default=True,
+        help="Engine: Sail (local) or Apache Spark (spark).",
     )(command)
 
 
@@ -80,4 +84,4 @@ def form_option(command: Any) -> Any:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="crypto-lakehouse")
 def main(debug: bool) -> None:
-    """Crypto trades from raw Parquet to candles, indicators and Postgres."""
+    """Turn crypto trades into candles and indicators, and publish them to Postgres."""

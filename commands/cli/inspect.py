@@ -11,13 +11,16 @@ from commands.cli.group import ENGINES, load, main, target_option
 
 
 @main.command()
-@click.option("--seed", type=int, help="Seed of the order, as an earlier verify printed it.  [default: a random one]")
-@click.option("--batches", default=3, show_default=True, help="Number of batches to divide the files into.")
+@click.option(
+    "--seed", type=int, help="Repeat the order of the verify that printed this seed.  [default: a random one]"
+)
+@click.option("--batches", default=3, show_default=True, help="Number of batches in which the trades land.")
 @target_option
 def verify_command(seed: int | None, batches: int, target: str) -> None:
-    """Replay all trades in another order and in pieces, and compare every silver and gold table.
+    """Check that the tables do not depend on the trades' order.
 
-    It uses a scratch home with a separate engine and publishes nothing; the live tables are only read.
+    In a scratch home with an engine of its own, verify lands all trades in another order and in pieces, and compares
+    every silver and gold table with the live one, which it only reads. It publishes nothing.
 
     Example: crypto verify --seed 7
     """
@@ -42,7 +45,9 @@ def verify_command(seed: int | None, batches: int, target: str) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def status_command(as_json: bool) -> None:
-    """Show rows and latest times, the last runs, the servers, and the problems of the set-up.
+    """Show tables, runs and servers, and what is wrong.
+
+    Each problem of the set-up is a sentence with its fix. The exit code is 1 if there is one.
 
     Example: crypto status --json
     """
@@ -57,11 +62,12 @@ def status_command(as_json: bool) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File to write.  [default: report.html in the data home]",
 )
-@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 def report_command(output: Path | None, open_it: bool) -> None:
-    """Write one HTML page: candles, indicators, correlations, data quality, runs, sync.
+    """Write one HTML page about the market, the runs and the sync.
 
-    Neither writing nor reading the page needs an engine, a server or a network.
+    It shows candles, indicators, correlations, data quality, runs and syncs. Neither writing nor reading it needs an
+    engine, a server or a network.
 
     Example: crypto report --open
     """
@@ -76,11 +82,13 @@ def report_command(output: Path | None, open_it: bool) -> None:
 
 
 @main.command()
-@click.option("--last", default=10, show_default=True, help="Number of runs.")
-@click.option("--results", type=click.Path(dir_okay=False, path_type=Path), help="A run_results.json of dbt instead.")
+@click.option("--last", default=10, show_default=True, help="Show this many runs.")
+@click.option(
+    "--results", type=click.Path(dir_okay=False, path_type=Path), help="Show the run of this run_results.json instead."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def costs_command(last: int, results: Path | None, as_json: bool) -> None:
-    """Show time and cost of the last runs and of each model, compared with the budget.
+    """Show what the last runs and their models took and cost.
 
     Example: crypto costs --last 5
     """

@@ -10,7 +10,7 @@ from lakehouse.errors import CryptoError
 
 @main.group()
 def symbols_group() -> None:
-    """List the symbols whose trades count, add to them, or mark one as no longer traded."""
+    """List, add or deactivate symbols whose trades count."""
 
 
 @symbols_group.command("list")
@@ -39,10 +39,12 @@ def symbols_deactivate(names: tuple[str, ...], undo: bool) -> None:
 
 @symbols_group.command("add")
 @click.argument("names", nargs=-1, required=True, metavar="SYMBOL...")
-@click.option("--name", help="Name of the asset, for one symbol.  [default: the symbol]")
-@click.option("--category", default="other", show_default=True, help="Kind of the asset, such as scaling.")
+@click.option("--name", help="Name of the asset, if one symbol is added.  [default: the symbol]")
+@click.option("--category", default="other", show_default=True, help="Category of the asset, such as scaling.")
 def symbols_add(names: tuple[str, ...], name: str | None, category: str) -> None:
-    """Add symbols: the next run takes in their trades, those that were rejected before too.
+    """Add symbols, whose trades count from the next run on.
+
+    Trades that were rejected because the symbol was missing count then too.
 
     Example: crypto symbols add BTC/EUR --name "Bitcoin in euros"
     """
@@ -58,7 +60,7 @@ def symbols_add(names: tuple[str, ...], name: str | None, category: str) -> None
 
 @main.group()
 def exchanges_group() -> None:
-    """List the exchanges whose trades count, or add to them."""
+    """List or add exchanges whose trades count."""
 
 
 @exchanges_group.command("list")
@@ -77,7 +79,9 @@ def exchanges_list(form: str) -> None:
 @click.option("--country", default="unknown", show_default=True, help="Country of its head office.")
 @click.option("--website", default="unknown", show_default=True, help="Address of its home page.")
 def exchanges_add(exchange: str, name: str | None, country: str, website: str) -> None:
-    """Add an exchange: the next run takes in its trades, those that it rejected before too.
+    """Add an exchange, whose trades count from the next run on.
+
+    Trades that were rejected because the exchange was missing count then too.
 
     Example: crypto exchanges add Bitstamp --country Luxembourg
     """
@@ -89,13 +93,13 @@ def exchanges_add(exchange: str, name: str | None, country: str, website: str) -
 
 @main.command()
 @click.argument("files", nargs=-1, metavar="FILE...")
-@click.option("--why", help="The reason, for later readers.")
+@click.option("--why", help="Why the file is wrong, for later readers.")
 @click.option("--undo", is_flag=True, help="Let the files' trades count again.")
 @click.option("--list", "list_them", is_flag=True, help="Show which files are withdrawn, and why.")
 def withdraw_command(files: tuple[str, ...], why: str | None, undo: bool, list_them: bool) -> None:
-    """Withdraw files: from the next run on, their trades are rejected.
+    """Reject the trades of files from the next run on.
 
-    FILE is its path below the landing zone's trades/, as in `source_file`.
+    FILE is a path below trades/ of the landing zone, as the column `source_file` has it.
 
     Example: crypto withdraw 2024/01/kraken.parquet --why "prices in EUR"
     """

@@ -26,9 +26,11 @@ def ingest_command(target: str) -> None:
 @main.command()
 @target_option
 @click.option("--full-refresh", is_flag=True, help="Rebuild every table from bronze.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON only.")
+@click.option("--json", "as_json", is_flag=True, help="Print nothing but a summary as JSON.")
 def run_command(target: str, full_refresh: bool, as_json: bool) -> None:
-    """Ingest, build and test every table, publish to Postgres, and check what was published.
+    """Ingest, build, test and publish everything.
+
+    A run ends with checks of what Postgres then has. Its exit code is 0 only if all of it succeeded.
 
     Example: crypto run
     """
@@ -38,10 +40,10 @@ def run_command(target: str, full_refresh: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--plan", is_flag=True, help="Only show what a sync would change.")
-@click.option("--force", is_flag=True, help="Accept a shrink beyond the limit, and compare every row.")
+@click.option("--plan", is_flag=True, help="Only show what would change.")
+@click.option("--force", is_flag=True, help="Compare every row, and accept that a table shrinks beyond the limit.")
 def sync_command(plan: bool, force: bool) -> None:
-    """Publish gold to Postgres as it is, without a build.
+    """Publish gold to Postgres without building it first.
 
     Example: crypto sync --plan
     """

@@ -15,7 +15,7 @@ def engine_group() -> None:
 @engine_group.command("start")
 @target_option
 def engine_start(target: str) -> None:
-    """Start the engine, so that later commands need not wait for it.
+    """Start the engine, for which later commands then need not wait.
 
     Example: crypto engine start
     """
@@ -55,7 +55,7 @@ def postgres_group() -> None:
 
 @postgres_group.command("start")
 def postgres_start() -> None:
-    """Start the embedded server and migrate its tables.
+    """Start the embedded server and create or migrate its tables.
 
     Example: crypto postgres start
     """
@@ -82,7 +82,7 @@ def postgres_stop() -> None:
 
 @postgres_group.command("url")
 def postgres_url() -> None:
-    """Print the address for clients, including the password.
+    """Print the address for clients, with the password in it.
 
     Example: crypto postgres url
     """
