@@ -47,7 +47,7 @@ format: .venv/ready-dev ## format Python
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 lock: .venv/ready ## pin the dependency groups of pyproject.toml in requirements/, with hashes
-	@for group in main spark java ccxt uv infra; do \
+	@for group in main spark java uv infra; do \
 		$(COMPILE) --group $$group --output-file requirements/$$group.txt || exit 1; \
 	done
 	@$(COMPILE) --group dev --constraint requirements/main.txt --output-file requirements/dev.txt
@@ -66,8 +66,8 @@ clean:           ## stop the servers and remove the environment; data stays
 	@$(UV) $(OWN)
 	@# dbt's own script makes way for one that loads the settings first; see commands/dbt_command.py.
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m crypto_lakehouse.commands.dbt_command "$$@"\n' > $(BIN)/dbt && chmod +x $(BIN)/dbt
-	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import dbt.adapters.localspark, dbt.cli.main, pyspark.sql.connect.session'
+	@# Python keeps what it compiles here, whatever the environment says: every command imports Spark's client and dbt, and CCXT is large.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import ccxt, dbt.adapters.localspark, dbt.cli.main, pyspark.sql.connect.session'
 	@test -e profiles.yml || cp profiles.yml.example profiles.yml
 	@touch $@
 

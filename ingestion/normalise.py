@@ -23,18 +23,10 @@ import pyarrow.parquet as pq
 
 from ingestion.landing_zone import LandingZone, RawFile
 from lakehouse.errors import CryptoError, first_line
+from lakehouse.storage import raw_trades
+from lakehouse.storage.raw_trades import TIME
 
-TIME = pa.timestamp("us", "UTC")
-RAW = {
-    "trade_id": pa.string(),
-    "symbol": pa.string(),
-    "price": pa.float64(),
-    "volume": pa.float64(),
-    "trade_type": pa.string(),
-    "exchange": pa.string(),
-    "timestamp": TIME,
-    "user_id": pa.string(),
-}
+RAW = {column.name: column.type for column in raw_trades.SCHEMA}
 LINEAGE = {
     "source_file": pa.string(),
     "source_row": pa.int64(),

@@ -4,16 +4,43 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands.cli.group import load, main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 DATE = click.DateTime(["%Y-%m-%d"])
+
+
+def landing_options(*sides: str, side_help: str) -> Callable[[Any], Any]:
+    """Return a decorator that adds the options ``--side``, ``--per`` and ``--replace`` to a command."""
+    options = (
+        click.option("--side", type=click.Choice(sides), help=side_help),
+        click.option(
+            "--per",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Units of the base that count as one, for tiny prices: 1000 makes PEPE the symbol 1000PEPE.",
+        ),
+        click.option(
+            "--replace",
+            is_flag=True,
+            help="Write a day although another kind of trades is there, which you withdraw then.",
+        ),
+    )
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @main.command()
@@ -25,7 +52,7 @@ DATE = click.DateTime(["%Y-%m-%d"])
 @click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty (0 to 1), besides null volumes.")
 @click.option("--seed", default=42, show_default=True, help="Same seed, same bytes.")
 @click.option("--if-empty", is_flag=True, help="Only if the landing zone has no file yet.")
-def generate(
+def generate_command(
     destination: str | None,
     trades: int,
     days: int,
@@ -56,29 +83,14 @@ def generate(
 @click.option("--exchange", help="The exchange, where the files don't say it, such as Kraken.")
 @click.option("--market", help="The market, where the files don't say it, such as BTC/USD.")
 @click.option("--columns", help="Columns of your own files, such as price=px,volume=qty,timestamp=ts,trade_type=side.")
-@click.option(
-    "--side",
-    type=click.Choice(["tick-rule", "maker"]),
-    help="Estimate missing sides from the price before; or: your own files give the maker's side.",
+@landing_options(
+    "tick-rule",
+    "maker",
+    side_help="tick-rule estimates missing sides from the price before; maker: your own files give the maker's side.",
 )
-@click.option(
-    "--per",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Count so many units of the base as one: 1000PEPE.",
-)
-@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
-@click.option("--dry-run", is_flag=True, help="Only show what the files are and five rows.")
-def import_(
-    paths: tuple[Path, ...],
-    exchange: str | None,
-    market: str | None,
-    columns: str | None,
-    side: str | None,
-    per: int,
-    replace: bool,
-    dry_run: bool,
+@click.option("--dry-run", is_flag=True, help="Show what the files are and five rows, and write nothing.")
+def import_command(
+    paths: tuple[Path, ...], columns: str | None, per: int, replace: bool, dry_run: bool, **given: str | None
 ) -> None:
     """Turn archives of trades into raw trades in the landing zone.
 
@@ -88,13 +100,14 @@ def import_(
 
     Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
     """
-    from market_data import importing
-    from market_data.formats import Options, own
+    from market_data import import_files
+    from market_data.tools import own_columns
+    from market_data.trade_files import ImportOptions
 
     settings = load()
-    mapping = own.mapping(columns) if columns else {}
-    options = Options(exchange, market, mapping, side, per, replace)
-    sys.exit(importing.run(settings, paths, options, click.echo, dry_run=dry_run))
+    mapping = own_columns.parse_mapping(columns) if columns else {}
+    options = ImportOptions(columns=mapping, per=per, may_replace=replace, **given)
+    sys.exit(import_files.run(settings, paths, options, click.echo, dry_run=dry_run))
 
 
 @main.command()
@@ -106,16 +119,14 @@ def import_(
     "--from",
     "source",
     type=click.Choice(["archive", "api", "tardis"]),
-    help="Where from.  [default: Binance's archive, else the exchange's API]",
+    help="Where to fetch from.  [default: Binance's archive, else the exchange's API]",
 )
-@click.option("--today", is_flag=True, help="Also what there is of today, which is not over.")
-@click.option("--side", type=click.Choice(["tick-rule"]), help="Estimate missing sides from the price before.")
-@click.option("--per", default=1, show_default=True, help="Count so many units of the base as one: 1000PEPE.")
+@click.option("--today", is_flag=True, help="Fetch the trades that today has so far, too.")
+@landing_options("tick-rule", side_help="Estimate missing sides from the price before.")
 @click.option("--without-ids", is_flag=True, help="Number trades by second and place, where an exchange's ids repeat.")
-@click.option("--replace", is_flag=True, help="Let another kind of trades take the place of a day that is there.")
-@click.option("--again", is_flag=True, help="Also days that were fetched before.")
-@click.option("--dry-run", is_flag=True, help="Only say about how much it is.")
-def fetch(
+@click.option("--again", is_flag=True, help="Fetch days that were fetched before, too.")
+@click.option("--dry-run", is_flag=True, help="Say about how many trades and bytes it is, and fetch nothing.")
+def fetch_command(
     exchange: str,
     markets: tuple[str, ...],
     since: datetime | None,
@@ -137,7 +148,7 @@ def fetch(
     Example: crypto fetch binance BTCUSDT ETHUSDT --since 2024-08-01
     """
     from market_data import fetch as fetching
-    from market_data.fetch.source import Wanted
+    from market_data.fetch.plan import FetchOptions
 
     try:
         fetching.run(
@@ -146,7 +157,7 @@ def fetch(
             markets,
             since.date() if since else None,
             until.date() if until else None,
-            Wanted(replace, without_ids, tick_rule=side is not None, with_today=today),
+            FetchOptions(replace, without_ids, tick_rule=side is not None, with_today=today),
             click.echo,
             source=source,
             per=per,

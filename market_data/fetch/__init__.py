@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
-from market_data import advice, importing, writer
-from market_data.fetch.api import EXCHANGES, Api
-from market_data.fetch.archives import listed
-from market_data.fetch.binance_archive import BinanceArchive
-from market_data.fetch.progress import Progress, duration, size
-from market_data.fetch.records import Records
-from market_data.fetch.source import DAY, Estimate, Part, Source, Wanted, span, today
-from market_data.fetch.tardis import Tardis
-from market_data.markets import Market, market
-from market_data.writer import DayFile
+from market_data import day_files, exchanges, summary
+from market_data.day_files import DayFile
+from market_data.exchanges.exchange import Exchange
+from market_data.fetch.api import ApiSource
+from market_data.fetch.archives import ArchiveSource
+from market_data.fetch.fetch_log import FetchLog
+from market_data.fetch.plan import DAY, Estimate, FetchOptions, Part, TradeSource, list_days, today
+from market_data.fetch.progress import ProgressBar, duration, size
+from market_data.markets import Market
+from market_data.tools import tardis
 
 ARCHIVE, API, TARDIS = "archive", "api", "tardis"
 
@@ -30,7 +30,7 @@ def run(
     names: Sequence[str],
     since: date | None,
     until: date | None,
-    wanted: Wanted,
+    options: FetchOptions,
     say: Callable[[str], None],
     *,
     source: str | None = None,
@@ -43,20 +43,18 @@ def run(
     By default the day that was over last. ``source`` is one of ARCHIVE, API and TARDIS. Raise CryptoError if nothing
     can be had; what was fetched before stays, and the same call goes on from there.
     """
-    markets = list(dict.fromkeys(replace(market(exchange, name), per=per) for name in names))
-    days = _days(since, until, wanted, say)
-    with ExitStack() as stack:
-        chosen = stack.enter_context(_opened(settings, markets[0].exchange, source, wanted, say))
-        stack.enter_context(settings.writing_home())
-        stack.enter_context(_alone(settings, markets[0].exchange))
+    place = exchanges.find(exchange)
+    markets = list(dict.fromkeys(replace(place.market(name), per=per) for name in names))
+    days = _days(since, until, options, say)
+    chosen = _source(settings, place, source, options, say)
+    with settings.writing_home(), _exclusive(settings, place.name):
         parts: list[Part] = []
-        for one in markets:
-            missing = days if again else _missing(settings, one, days)
+        for market in markets:
+            missing = days if again else _missing(settings, market, days)
             if len(missing) < len(days):
-                there = sorted(set(days) - set(missing))
-                say(f"{one.exchange} {one.name}: {listed(there)} was fetched before.")
+                say(f"{market}: {list_days(sorted(set(days) - set(missing)))} was fetched before.")
             if missing:
-                parts += chosen.plan(one, missing, say)
+                parts += chosen.plan(market, missing, say)
         if not parts:
             say("There is nothing to fetch.")
             return
@@ -65,16 +63,16 @@ def run(
         if dry_run:
             say("Nothing is fetched; leave --dry-run out to fetch.")
             return
-        files = _fetched(chosen, parts, estimate, say)
-    for line in (*importing.summary(files), *advice.advice(settings, files)):
-        say(line)
+        files = _get_all(chosen, parts, estimate, say)
     if files:
+        for line in (*summary.summarize(files), *summary.next_steps(settings, files)):
+            say(line)
         say("The next `crypto run` lands the trades.")
 
 
-def _days(since: date | None, until: date | None, wanted: Wanted, say: Callable[[str], None]) -> list[date]:
+def _days(since: date | None, until: date | None, options: FetchOptions, say: Callable[[str], None]) -> list[date]:
     """Return the days asked for, as far as they are over or the user wants today too."""
-    last = today() if wanted.with_today else today() - DAY
+    last = today() if options.with_today else today() - DAY
     first = since or until or last
     if first > last:
         raise CryptoError(f"{first} is not over yet (UTC); ask for days before {last + DAY}, or add --today.")
@@ -82,34 +80,34 @@ def _days(since: date | None, until: date | None, wanted: Wanted, say: Callable[
     if until < first:
         raise CryptoError(f"The days end ({until}) before they begin ({first}); correct --since and --until.")
     if until > last:
-        say(f"{listed([last + DAY]) if until == last + DAY else f'What is after {last}'} is left out: it is not over.")
+        say(f"{last + DAY if until == last + DAY else f'What is after {last}'} is left out: it is not over.")
     return [first + number * DAY for number in range((min(until, last) - first).days + 1)]
 
 
-@contextmanager
-def _opened(
-    settings: Settings, exchange: str, source: str | None, wanted: Wanted, say: Callable[[str], None]
-) -> Iterator[Source]:
-    """Yield the source that was chosen, by default the one that reaches back the furthest."""
-    source = source or (ARCHIVE if exchange == "Binance" else API)
+def _source(
+    settings: Settings, exchange: Exchange, source: str | None, options: FetchOptions, say: Callable[[str], None]
+) -> TradeSource:
+    """Return the source that was chosen, by default the exchange's archive, or else its API."""
+    source = source or (ARCHIVE if exchange.archive else API)
     if source == TARDIS:
-        yield Tardis(settings, wanted)
-    elif source == ARCHIVE:
-        if exchange != "Binance":
-            raise CryptoError(f"{exchange} has no archive that is known here; leave --from out, or use --from tardis.")
-        yield BinanceArchive(settings, wanted)
-    elif exchange not in EXCHANGES:
+        return ArchiveSource(settings, options, tardis.ARCHIVE)
+    if source == ARCHIVE:
+        if not exchange.archive:
+            raise CryptoError(
+                f"{exchange.name} has no archive that is known here; leave --from out, or use --from tardis."
+            )
+        return ArchiveSource(settings, options, exchange.archive)
+    if not exchange.paging:
+        known = ", ".join(one.name for one in exchanges.EXCHANGES if one.paging)
         raise CryptoError(
-            f"The API of {exchange} is not known here, those of {', '.join(EXCHANGES)} are; use --from tardis for the "
-            "first days of months, or `crypto import` for files that you have."
+            f"The API of {exchange.name} is not known here, those of {known} are; use --from tardis for the first days "
+            "of months, or `crypto import` for files that you have."
         )
-    else:
-        with Api(settings, wanted, say) as api:
-            yield api
+    return ApiSource(settings, options, exchange, say)
 
 
 @contextmanager
-def _alone(settings: Settings, exchange: str) -> Iterator[None]:
+def _exclusive(settings: Settings, exchange: str) -> Iterator[None]:
     """Keep a second command from asking the same exchange, which would break its rate limit and these files."""
     path = settings.home / "fetch" / f"{exchange}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,29 +119,30 @@ def _alone(settings: Settings, exchange: str) -> Iterator[None]:
         yield
 
 
-def _missing(settings: Settings, one: Market, days: list[date]) -> list[date]:
-    records, there = Records(settings, one), writer.days(settings, one)
-    return [day for day in days if not records.has(day, there.get(day))]
+def _missing(settings: Settings, market: Market, days: list[date]) -> list[date]:
+    log, there = FetchLog(settings, market), day_files.days(settings, market)
+    return [day for day in days if not log.has(day, there.get(day))]
 
 
-def _say_how_much(source: Source, parts: list[Part], estimate: Estimate, say: Callable[[str], None]) -> None:
+def _say_how_much(source: TradeSource, parts: list[Part], estimate: Estimate, say: Callable[[str], None]) -> None:
     markets = ", ".join(dict.fromkeys(part.market.name for part in parts))
     days = sorted({day for part in parts for day in part.days})
-    say(f"{markets} from {source.name}, {span(days)} ({len(days):,} {'day' if len(days) == 1 else 'days'}).")
+    span = f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
+    say(f"{markets} from {source.name}, {span} ({summary.count(len(days), 'day')}).")
     say(
         f"About {estimate.rows:,} trades, {size(estimate.size)} to download, {duration(estimate.seconds)} "
         f"{estimate.speed}."
     )
 
 
-def _fetched(source: Source, parts: list[Part], estimate: Estimate, say: Callable[[str], None]) -> list[DayFile]:
+def _get_all(source: TradeSource, parts: list[Part], estimate: Estimate, say: Callable[[str], None]) -> list[DayFile]:
     """Get all parts, showing progress; return the days that were written."""
     files: list[DayFile] = []
     total = estimate.size if source.unit == "bytes" else estimate.rows
-    with Progress(total, source.unit, say) as progress:
+    with ProgressBar(total, source.unit, say) as bar:
         for part in parts:
-            progress.begin(f"{part.market.name} {span(list(part.days))}")
-            for file in source.get(part, progress.advance):
+            bar.describe(f"{part.market.name} {list_days(list(part.days))}")
+            for file in source.get(part, bar.advance):
                 files.append(file)
-                progress.say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
+                bar.say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
     return files

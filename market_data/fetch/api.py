@@ -1,78 +1,66 @@
-"""Exchanges' APIs as sources, asked by a program with CCXT; pages are kept on disk until their day is whole.
+"""Exchanges' APIs as sources, asked with CCXT; pages are kept on disk until their day is whole.
 
-A day's pages are lines of a file, each with the cursor of the next page, so that a killed command goes on at the page
-that it did not finish. A day is written once its last page has come, sorted and without what came twice.
+A killed command goes on at the page that it did not finish. A day is written once its last page has come, in the
+exchange's order and without what came twice.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime
-from pathlib import Path
-from subprocess import Popen
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any, TypeVar
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import requests
 
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
-from market_data import sides, writer
-from market_data.fetch import archives, ccxt_environment, records
-from market_data.fetch.source import DAY, Estimate, Landing, Part, Wanted, microseconds, today
+from market_data import ordering
+from market_data.day_files import DayFile
+from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
+from market_data.fetch import download, fetch_log
+from market_data.fetch.fetch_log import PageFile
+from market_data.fetch.landing import Landing
+from market_data.fetch.plan import DAY, Estimate, FetchOptions, Part, list_days, microseconds, today
 from market_data.markets import Market
-from market_data.writer import DayFile
 
-EXCHANGES = ("Binance", "Kraken", "Coinbase", "Bitstamp", "Gemini")
-# Gives the last 24 hours only.
-RECENT_ONLY = "Bitstamp"
 # Bytes of a trade in a page.
 BYTES_PER_ROW = 110
 BATCH_ROWS = 100_000
-# A trade of a page, as the program gives it.
-SCHEMA = pa.schema(
-    {
-        "id": pa.string(),
-        "timestamp": writer.TIME,
-        "price": pa.float64(),
-        "volume": pa.float64(),
-        "trade_type": pa.string(),
-    }
-)
+# A page that does not lead on, or an answer cut short, is asked for again so many times.
+ATTEMPTS = 5
+# Seconds before the second attempt; each wait is twice the one before.
+FIRST_WAIT = 0.5
+# What exchanges say of a market that they don't have.
+UNKNOWN_MARKET = re.compile(r"unknown asset pair|invalid symbol|not ?found", re.IGNORECASE)
 
-Row = list[Any]
+T = TypeVar("T")
 
 
-class Api:
-    """The APIs as a source. Its program is started when it is first asked something, and ends with the block."""
+class ApiSource:
+    """The API of one exchange as a source."""
 
-    name, unit = "the exchange's API", "trades"
+    unit = "trades"
 
-    def __init__(self, settings: Settings, wanted: Wanted, say: Callable[[str], None]) -> None:
-        self.settings, self.wanted, self.say = settings, wanted, say
-        self._program: Popen[str] | None = None
-
-    def __enter__(self) -> Api:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._program:
-            self._program.kill()
-            self._program.communicate()
+    def __init__(
+        self, settings: Settings, options: FetchOptions, exchange: Exchange, say: Callable[[str], None]
+    ) -> None:
+        self.settings, self.options, self.exchange, self.say = settings, options, exchange, say
+        self.name = f"{exchange.name}'s API"
+        self._paging: dict[Market, Paging] = {}
+        self._requests = 0
 
     def plan(self, market: Market, days: list[date], say: Callable[[str], None]) -> list[Part]:
-        """Return one part a day; of an exchange that gives recent trades only, the days that they are of."""
-        self.name = f"{market.exchange}'s API"
-        if market.exchange != RECENT_ONLY:
+        """Return one part a day; of an exchange that gives the last 24 hours only, the days that they are of."""
+        if not self.exchange.only_last_day:
             return [Part(market, (day,)) for day in days]
         older = [day for day in days if day < today() - DAY]
         if older:
-            say(f"{self.name} gives the last 24 hours only, nothing of {archives.listed(older)}.")
+            say(f"{self.name} gives the last 24 hours only, nothing of {list_days(older)}.")
         # One answer has trades of both days, and those of today can't be had again tomorrow.
         return [Part(market, (day,)) for day in (today() - DAY, today())]
 
@@ -82,193 +70,142 @@ class Api:
         for market in dict.fromkeys(part.market for part in parts):
             days = [part.days[0] for part in parts if part.market == market]
             start, end = microseconds(days[0]), min(microseconds(days[-1] + DAY), _now())
-            for answer in self._ask({"ask": "estimate", "start": start, "end": end}, market):
-                share = len(days) / ((days[-1] - days[0]).days + 1)
-                rows += round(answer["rows"] * share)
-                seconds += answer["seconds"] * share
+            paging = self._paging_of(market)
+            began, before = time.monotonic(), self._requests
+            count = self._ask(market, partial(paging.count, start, end))
+            each = (time.monotonic() - began) / max(self._requests - before, 1)
+            each = max(each, paging.client.rateLimit / 1000)
+            share = len(days) / ((days[-1] - days[0]).days + 1)
+            rows += round(count * share)
+            seconds += (1 if self.exchange.only_last_day else count / paging.limit + 1) * each * share
         return Estimate(rows, rows * BYTES_PER_ROW, seconds, "as fast as the exchange allows")
 
     def get(self, part: Part, advance: Callable[[int], None]) -> Iterator[DayFile]:
         """Get the pages of a day that are missing, and write the day if it is whole or the user wants what there is."""
         market, day = part.market, part.days[0]
-        is_over, is_recent_only = day < today(), market.exchange == RECENT_ONLY
+        is_over, only_last_day = day < today(), self.exchange.only_last_day
         start, end = microseconds(day), microseconds(day + DAY)
         # Pages of a day that is not over are of no use later, but for what could not be had again.
-        is_kept = is_over or is_recent_only
-        pages = _Pages(records.folder(self.settings, market) / f"{day}{'' if is_kept else '.today'}.pages")
+        is_kept = is_over or only_last_day
+        pages = PageFile(fetch_log.folder(self.settings, market) / f"{day}{'' if is_kept else '.today'}.pages")
         if not is_kept:
-            pages.forget()
+            pages.delete()
         advance(pages.rows)
-        if is_recent_only or not pages.is_whole:
-            request = {"ask": "trades", "start": start, "end": end, "cursor": pages.cursor}
-            for page in self._ask(request, market):
-                pages.add(page)
-                advance(len(page["trades"]))
-            if not is_recent_only:
-                pages.finish()
-        if is_recent_only and is_over and not pages.covers(start, end):
-            since = pages.since(end)
+        if only_last_day or not pages.is_whole:
+            for page, span in self._pages(market, pages.cursor, start, end):
+                pages.add(page, span)
+                advance(len(page.rows))
+        if only_last_day and is_over and not pages.covers(start, end):
+            since = pages.covers_since(end)
             there = f"trades came since {_clock(max(since, start))} UTC" if since else "no trade of it came in time"
             self.say(
-                f"{market.exchange} {market.name}: {day} is not whole, {there}; run this at least twice a day, what "
-                "comes is kept until its day is whole."
+                f"{market}: {day} is not whole, {there}; run this at least twice a day, what comes is kept until its "
+                "day is whole."
             )
             return
-        if not is_over and not self.wanted.with_today:
+        if not is_over and not self.options.with_today:
             return
-        kind = writer.AGGREGATED if market.exchange == "Binance" else writer.TRADES
-        trades = _in_order(market, day, _table(pages.trades()), self.wanted.without_ids)
-        landing = Landing(self.settings, self.wanted, market)
-        yield from landing.write((day,), kind, _batches(trades), are_over=is_over)
+        answer = self.exchange.answer
+        trades = _in_order(market, day, self._trades(market, pages), self.options.without_ids)
+        landing = Landing(self.settings, self.options, market)
+        yield from landing.write((day,), answer.kind, trades.to_batches(BATCH_ROWS), are_over=is_over)
         if is_over or not is_kept:
-            pages.forget()
+            pages.delete()
 
-    def _ask(self, request: dict[str, Any], market: Market) -> Iterator[dict[str, Any]]:
-        """Yield the program's answers to a request; raise CryptoError with its sentence if it has none."""
-        program = self._started()
-        mirror = self.settings.exchange_mirror
-        # The limit is for the exchange's sake; a mirror on this machine needs none.
-        is_local = bool(mirror) and urlsplit(str(mirror)).hostname in ("127.0.0.1", "localhost", "::1")
-        names = {"exchange": market.exchange, "market": market.name, "base": market.base, "quote": market.quote}
-        text = json.dumps(request | names | {"mirror": mirror, "rate_limit": 0 if is_local else None})
-        assert program.stdin and program.stdout
-        try:
-            program.stdin.write(f"{text}\n")
-            program.stdin.flush()
-        except OSError as error:
-            raise self._ended() from error
-        for line in program.stdout:
-            answer = json.loads(line)
-            if answer.get("done"):
+    def _trades(self, market: Market, pages: PageFile) -> list[pa.RecordBatch]:
+        return [self.exchange.answer.trades(rows, str(market)) for rows in (*pages.pages(), [])]
+
+    def _pages(
+        self, market: Market, cursor: Cursor, start: int, end: int
+    ) -> Iterator[tuple[Page, tuple[int, int] | None]]:
+        """Yield the pages from a cursor on, with their rows of the time from ``start`` to before ``end``.
+
+        With each comes the time of which it has all trades, by the exchange's last trade, in microseconds.
+        """
+        paging = self._paging_of(market)
+        attempts = 0
+        while True:
+            now = _now()
+            page = self._ask(market, partial(paging.page, cursor, start, end))
+            if page.rows and page.cursor == cursor and not page.is_last:
+                # The same page came again: asking once more helps if the exchange only stumbled.
+                attempts += 1
+                if attempts == ATTEMPTS:
+                    raise CryptoError(f"{market.exchange} gives the same page of {market.name} again and again.")
+                time.sleep(FIRST_WAIT * 2 ** (attempts - 1))
+                continue
+            attempts, cursor = 0, page.cursor
+            moments = paging.answer.moments(page.rows)
+            inside = [row for row, moment in zip(page.rows, moments, strict=True) if start <= moment < end]
+            yield Page(inside, page.cursor, page.is_last), (min(moments), now) if moments else None
+            if page.is_last:
                 return
-            if "error" in answer:
-                raise CryptoError(answer["error"])
-            yield answer
-        raise self._ended()
 
-    def _started(self) -> Popen[str]:
-        if self._program is None:
-            self._program = ccxt_environment.start(ccxt_environment.fetch(self.settings.project, self.say))
-        return self._program
+    def _paging_of(self, market: Market) -> Paging:
+        if market not in self._paging:
+            assert self.exchange.paging
+            self._paging[market] = self.exchange.paging(self._ccxt_client(), market, self.exchange.answer)
+        return self._paging[market]
 
-    def _ended(self) -> CryptoError:
-        assert self._program
-        _, said = self._program.communicate()
-        last = (said or "").strip().splitlines()[-1:] or ["it said nothing"]
-        return CryptoError(f"The program that asks exchanges ended ({last[0][:200]}); run the same command again.")
+    def _ccxt_client(self) -> Any:
+        """Return CCXT's client of the exchange, which keeps its rate limit and leaves numbers the text they are."""
+        # CCXT takes a second to import, which only those pay who ask an API.
+        import ccxt
 
+        client = getattr(ccxt, self.exchange.ccxt)({"session": download.session(), "timeout": 60_000})
+        client.on_json_response = self._decode
+        # CCXT hands this to the session with each request, where it counts more than the session's own.
+        client.validateServerSsl = download.authorities() or True
+        if self.settings.exchange_mirror:
+            addresses = {part: client.implode_hostname(url) for part, url in client.urls["api"].items() if url}
+            client.urls["api"] = {part: download.address(self.settings, url) for part, url in addresses.items()}
+        if download.is_local(self.settings):
+            client.rateLimit = 0
+        return client
 
-class _Pages:
-    """The pages of one day that have come, in a file; a line that was cut off by a kill is left out."""
+    def _decode(self, text: str) -> Any:
+        self._requests += 1
+        return json.loads(text, parse_float=str)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.cursor: int | str | None = None
-        self.rows = 0
-        self.is_whole = False
-        self.spans: list[tuple[int, int]] = []
-        end = 0
-        for line, page in self._read():
-            end += len(line)
-            self._take(page)
-        if path.exists() and path.stat().st_size > end:
-            os.truncate(path, end)
+    def _ask(self, market: Market, ask: Callable[[], T]) -> T:
+        """Return what a request gives; ask again after a lost line or an answer cut short, which the session does not.
 
-    def since(self, end: int) -> int | None:
-        """Return the time from which on all trades until ``end`` have come; None if some before it are missing."""
-        since = end
-        for first, last in sorted(self.spans, key=lambda span: span[1], reverse=True):
-            if last < since:
-                break
-            since = min(since, first)
-        return since if since < end else None
+        Raise CryptoError if it still fails.
+        """
+        import ccxt
 
-    def covers(self, start: int, end: int) -> bool:
-        """Return whether all trades of a span of time have come."""
-        since = self.since(end)
-        return since is not None and since <= start
-
-    def add(self, page: dict[str, Any]) -> None:
-        """Keep a page."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(json.dumps(page) + "\n")
-        self._take(page)
-
-    def finish(self) -> None:
-        """Note that there are no more pages."""
-        self.add({"trades": [], "cursor": self.cursor, "is_last": True})
-
-    def forget(self) -> None:
-        """Remove the file."""
-        self.path.unlink(missing_ok=True)
-        self.cursor, self.rows, self.is_whole, self.spans = None, 0, False, []
-
-    def trades(self) -> Iterator[list[Row]]:
-        """Yield the trades of each page, as they came."""
-        for _, page in self._read():
-            yield page["trades"]
-
-    def _take(self, page: dict[str, Any]) -> None:
-        self.cursor, self.is_whole = page["cursor"], page.get("is_last", False)
-        self.rows += len(page["trades"])
-        if page.get("covers"):
-            self.spans.append((page["covers"][0], page["covers"][1]))
-
-    def _read(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                yield line, json.loads(line)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return ask()
+            except (ccxt.NetworkError, ValueError, KeyError, TypeError) as error:
+                if attempt == ATTEMPTS:
+                    raise _explain(market, error) from error
+                time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+            except ccxt.BaseError as error:
+                raise _explain(market, error) from error
+        raise AssertionError
 
 
-def _in_order(market: Market, day: date, trades: pa.Table, without_ids: bool) -> pa.Table:
+def _explain(market: Market, error: Exception) -> CryptoError:
+    """Return what went wrong, for the user."""
+    import ccxt
+
+    place, cause = market.exchange, error.__cause__
+    if isinstance(error, ccxt.BadSymbol) or UNKNOWN_MARKET.search(str(error)):
+        return CryptoError(f"{place} knows no market {market.name}; check its name on the exchange's site.")
+    if isinstance(error, ccxt.NetworkError) or isinstance(cause, requests.ConnectionError | requests.Timeout):
+        return download.unreachable(place, cause or error)
+    return CryptoError(f"{place} gave an answer that can't be used ({first_line(error)}); run the same command again.")
+
+
+def _in_order(market: Market, day: date, pages: list[pa.RecordBatch], without_ids: bool) -> pa.Table:
     """Return a day's trades in the exchange's order, each once; raise CryptoError if an id is that of two trades."""
-    # Ids that are numbers are ordered by their value.
-    trades = trades.append_column("digits", pc.utf8_length(trades["id"]))
-    by_id, by_rest = ["digits", "id"], ["timestamp", "price", "volume", "trade_type"]
-    names = ["timestamp", *by_id, *by_rest[1:]] if without_ids else [*by_id, *by_rest]
-    ordered = trades.sort_by([(name, "ascending") for name in names])
-    same_id = _repeats(ordered, ["id"])
-    same = _repeats(ordered, ["id", *by_rest])
-    moments = ordered["timestamp"].cast(pa.int64()).to_numpy()
-    steps_back = np.maximum.accumulate(moments) - moments if len(moments) else moments
-    if not without_ids and ((same_id & ~same).any() or (steps_back > writer.STEP_BACK).any()):
-        raise records.restarted(market, day)
-    return ordered.filter(pa.array(~same)).drop_columns(["digits"])
-
-
-def _repeats(trades: pa.Table, names: list[str]) -> np.ndarray:
-    """Return of each trade whether it equals the one before it in some columns."""
-    repeats = np.ones(trades.num_rows, bool)
-    repeats[:1] = False
-    for name in names if trades.num_rows > 1 else ():
-        column = trades[name].combine_chunks()
-        repeats[1:] &= pc.equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
-    return repeats
-
-
-def _table(pages: Iterable[list[Row]]) -> pa.Table:
-    """Return trades of pages as a table; prices are the nearest doubles of their texts."""
-    batches = []
-    for rows in pages:
-        if rows:
-            ids, moments, prices, volumes, takers = zip(*rows, strict=True)
-            columns = [ids, moments, list(map(float, prices)), list(map(float, volumes)), takers]
-            batches.append(
-                pa.record_batch([pa.array(one, kind.type) for one, kind in zip(columns, SCHEMA, strict=True)], SCHEMA)
-            )
-    return pa.Table.from_batches(batches, SCHEMA)
-
-
-def _batches(trades: pa.Table) -> Iterator[pa.RecordBatch]:
-    """Yield the writer's batches."""
-    for batch in trades.to_batches(BATCH_ROWS):
-        columns = {name: batch.column(name) for name in batch.schema.names}
-        yield pa.record_batch(columns | {"trade_type": sides.taken(batch.column("trade_type"), sides.TAKER)})
+    trades = ordering.join_pages(pages, by_id=not without_ids)
+    if not without_ids and (
+        ordering.repeats(trades, ["id"]).any() or ordering.step_back(ordering.moments(trades)) > ordering.STEP_BACK
+    ):
+        raise fetch_log.ids_start_again(market, day)
+    return trades
 
 
 def _now() -> int:
@@ -276,4 +213,4 @@ def _now() -> int:
 
 
 def _clock(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1_000_000).strftime("%H:%M")
+    return datetime.fromtimestamp(moment / 1_000_000, UTC).strftime("%H:%M")

@@ -19,14 +19,14 @@ from lakehouse.settings import Settings
 CHUNK = 1 << 16
 # Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (10, 60)
-# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says. A host that is not there, or not trusted,
-# is told soon.
+# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says; 418 is Binance's ban of those who ignored
+# 429. A host that is not there, or not trusted, is told soon.
 RETRY = Retry(
     total=8,
     connect=2,
     other=0,
     backoff_factor=1,
-    status_forcelist=(429, 500, 502, 503, 504),
+    status_forcelist=(418, 429, 500, 502, 503, 504, 520, 521, 522, 524),
     allowed_methods=("GET", "HEAD"),
     raise_on_status=False,
 )
@@ -46,6 +46,11 @@ def address(settings: Settings, url: str) -> str:
     """Return where to ask for an address: there, or at the mirror, whose paths begin with the host."""
     mirror, parts = settings.exchange_mirror, urlsplit(url)
     return f"{mirror.rstrip('/')}/{parts.netloc}{parts.path}" if mirror else url
+
+
+def is_local(settings: Settings) -> bool:
+    """Return whether the mirror is on this machine, where no exchange's limit has to be kept."""
+    return urlsplit(settings.exchange_mirror or "").hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def authorities() -> str | None:
@@ -71,7 +76,7 @@ def size(url: str) -> int | None:
             with session().get(url, timeout=TIMEOUT, stream=True) as answer:
                 pass
     except requests.RequestException as error:
-        raise _unreachable(url, error) from error
+        raise unreachable(urlsplit(url).netloc, error) from error
     if answer.status_code in MISSING:
         return None
     _refuse(url, answer)
@@ -85,7 +90,7 @@ def text(url: str) -> str:
             answer = session().get(url, timeout=TIMEOUT)
         except requests.RequestException as error:
             if attempt == ATTEMPTS or not isinstance(error, requests.exceptions.ChunkedEncodingError):
-                raise _unreachable(url, error) from error
+                raise unreachable(urlsplit(url).netloc, error) from error
             continue
         _refuse(url, answer)
         return answer.text
@@ -143,7 +148,7 @@ def _complete(url: str, part: Path, advance: Callable[[int], None]) -> None:
         except requests.RequestException as error:
             attempts = 1 if part.exists() and part.stat().st_size > had else attempts + 1
             if attempts >= ATTEMPTS:
-                raise _unreachable(url, error) from error
+                raise unreachable(urlsplit(url).netloc, error) from error
 
 
 def _digest(path: Path) -> str:
@@ -161,15 +166,13 @@ def _refuse(url: str, answer: requests.Response) -> None:
         )
 
 
-def _unreachable(url: str, error: requests.RequestException) -> CryptoError:
-    return CryptoError(
-        f"{urlsplit(url).netloc} can't be reached ({first_line(_reason(error))}); check the network, HTTPS_PROXY and "
-        "SSL_CERT_FILE, and run the same command again: it goes on where it stopped."
-    )
-
-
-def _reason(error: requests.RequestException) -> BaseException:
-    """Return what urllib3 wrapped: its own text begins with the whole address."""
+def unreachable(host: str, error: BaseException) -> CryptoError:
+    """Return the error of a host, or an exchange, that can't be reached."""
+    # What urllib3 wrapped says why: its own text begins with the whole address.
     inner = error.args[0] if error.args else error
     inner = getattr(inner, "reason", None) or inner
-    return inner if isinstance(inner, BaseException) else error
+    reason = first_line(inner if isinstance(inner, BaseException) else error)
+    return CryptoError(
+        f"{host} can't be reached ({reason}); check the network, HTTPS_PROXY and SSL_CERT_FILE, and run the same "
+        "command again: it goes on where it stopped."
+    )

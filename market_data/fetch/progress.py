@@ -8,7 +8,7 @@ from typing import Self
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-class Progress:
+class ProgressBar:
     """A bar with the rate and the time that is left, on a terminal only."""
 
     def __init__(self, total: int, unit: str, say: Callable[[str], None]) -> None:
@@ -17,19 +17,19 @@ class Progress:
             BarColumn,
             DownloadColumn,
             MofNCompleteColumn,
+            Progress,
             ProgressColumn,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
-        from rich.progress import Progress as Bar
 
         console = Console(highlight=False, soft_wrap=True)
         amounts: list[ProgressColumn] = [MofNCompleteColumn(), TextColumn(unit)]
         if unit == "bytes":
             amounts = [DownloadColumn(), TransferSpeedColumn()]
         columns = [TextColumn("{task.description}"), BarColumn(), *amounts, TimeRemainingColumn()]
-        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("", total=total)
         self._say = say
 
@@ -40,7 +40,7 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def begin(self, what: str) -> None:
+    def describe(self, what: str) -> None:
         """Show what is being fetched."""
         self._bar.update(self._task, description=what)
 

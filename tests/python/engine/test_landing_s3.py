@@ -13,8 +13,8 @@ from ingestion import landing_zone, ledger, normalise
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
-from market_data import importing, sample
-from market_data.formats import Options
+from market_data import import_files, sample
+from market_data.trade_files import ImportOptions
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,15 @@ def test_a_sample_in_a_bucket_is_listed_and_left_alone_the_second_time(cloud: Se
 def test_market_data_is_written_into_a_bucket_once(cloud: Settings, tmp_path):
     trade = {"id": 1, "price": "1.5", "volume": "2", "side": "BUY", "time": datetime(2024, 3, 1, tzinfo=UTC)}
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03-01.zip", [trade])
-    (day,) = importing.Import([file], Options()).write(cloud)
+    (day,) = import_files.Import([file], ImportOptions()).write(cloud)
     listed = landing_zone.of(cloud).list().files
     assert [one.path for one in listed] == [day.path] and day.is_new
     time.sleep(1.1)
-    (again,) = importing.Import([file], Options()).write(cloud)
+    (again,) = import_files.Import([file], ImportOptions()).write(cloud)
     assert (again.is_new, landing_zone.of(cloud).list().files) == (False, listed)
-    (other,) = importing.Import([market_files.binance(file, [trade | {"price": "1.6"}])], Options()).write(cloud)
+    (other,) = import_files.Import([market_files.binance(file, [trade | {"price": "1.6"}])], ImportOptions()).write(
+        cloud
+    )
     assert other.replaced == (day.path,) and len(landing_zone.of(cloud).list().files) == 2
 
 
@@ -121,7 +123,7 @@ def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_pat
     with pytest.raises(CryptoError, match="no-such-bucket"):
         sample.generate(wrong.landing_zone, trades=500)
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", market_files.TRADES)
-    given = importing.Import([file], Options())
+    given = import_files.Import([file], ImportOptions())
     assert list(given.write(wrong)) == [] and "no-such-bucket" in given.refused[0]
 
 

@@ -19,8 +19,8 @@ from ingestion import reference
 from lakehouse import postgres
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
-from market_data import importing
-from market_data.formats import Options
+from market_data import import_files
+from market_data.trade_files import ImportOptions
 
 SINGULAR = PROJECT / "tests" / "singular" / "assert_no_trade_id_spans_two_markets.sql"
 
@@ -42,7 +42,7 @@ def crypto(settings: settings_module.Settings, line: str) -> str:
 
 def imported(settings: settings_module.Settings, file: Path, **options) -> list[str]:
     said: list[str] = []
-    assert importing.run(settings, [file], Options(**options), said.append, dry_run=False) == 0
+    assert import_files.run(settings, [file], ImportOptions(**options), said.append, dry_run=False) == 0
     return said
 
 

@@ -333,19 +333,18 @@ def _bitstamp(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int,
     trades = handler.known("Bitstamp", found[1].upper(), 404, missing)
     span = {"minute": 60 * SECOND, "hour": HOUR, "day": DAY}[query.get("time", "hour")]
     now = int(time.time() * SECOND)
-    return _json(
-        [
-            {
-                "date": str(trade.moment // SECOND),
-                "tid": str(trade.number),
-                "amount": trade.amount,
-                "type": "0" if trade.side == "buy" else "1",
-                "price": trade.price,
-            }
-            for trade in trades[::-1]
-            if now - span <= trade.moment <= now
-        ]
-    )
+    return _json([bitstamp_row(trade) for trade in trades[::-1] if now - span <= trade.moment <= now])
+
+
+def bitstamp_row(trade: Trade) -> dict[str, str]:
+    """Return a trade as Bitstamp answers it."""
+    return {
+        "date": str(trade.moment // SECOND),
+        "tid": str(trade.number),
+        "amount": trade.amount,
+        "type": "0" if trade.side == "buy" else "1",
+        "price": trade.price,
+    }
 
 
 def _gemini(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:

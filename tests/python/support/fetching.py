@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from lakehouse import settings as settings_module
 from lakehouse.settings import Settings
-from market_data import advice, fetch
-from market_data.fetch.source import Wanted
+from market_data import fetch, summary
+from market_data.fetch.plan import FetchOptions
 from support.exchange_server import DAY, Trade, day_start, single
 from support.isolation import no_settings
 from support.project import PROJECT
@@ -29,13 +29,13 @@ def homes(folder: Path, address: str) -> Callable[[], Settings]:
 
 def fetched(settings: Settings, monkeypatch, exchange: str, *names: str, since: str, until: str = "", **asked) -> str:
     """Fetch, without asking Postgres what the reference data lacks; return what was said."""
-    monkeypatch.setattr(advice, "advice", lambda *_: ())
+    monkeypatch.setattr(summary, "next_steps", lambda *_: ())
     said: list[str] = []
     kept = ("may_replace", "without_ids", "tick_rule", "with_today")
-    wanted = Wanted(**{name: value for name, value in asked.items() if name in kept})
+    chosen = FetchOptions(**{name: value for name, value in asked.items() if name in kept})
     options = {name: value for name, value in asked.items() if name not in kept}
     days = (date.fromisoformat(since), date.fromisoformat(until or since))
-    fetch.run(settings, exchange, names, *days, wanted, said.append, **options)
+    fetch.run(settings, exchange, names, *days, chosen, said.append, **options)
     return "\n".join(said)
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-from market_data.sample import SCHEMA
+from lakehouse.storage.raw_trades import SCHEMA
 
 FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 # Few ids, instants, prices and names, so that they meet each other often.

@@ -1,20 +1,30 @@
 """`crypto fetch` from exchanges' APIs: each one's paging, every trade once, whatever goes wrong, killed or not."""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from support.exchange_server import DAY, HOUR, SECOND, ExchangeServer, day_start, made, renumbered, times_of
+from support.exchange_server import (
+    DAY,
+    HOUR,
+    SECOND,
+    ExchangeServer,
+    bitstamp_row,
+    day_start,
+    made,
+    renumbered,
+    times_of,
+)
 from support.fetching import expected, fetched, homes, landed, rows
-from support.project import PROJECT
 
 from lakehouse.errors import CryptoError
+from market_data import exchanges as known_exchanges
 from market_data import fetch
-from market_data.fetch import api, ccxt_environment
-from market_data.markets import market
+from market_data.exchanges.exchange import Page
+from market_data.fetch import api, download
+from market_data.fetch.fetch_log import PageFile
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 # Each exchange's own name of a market, its host, and a day that its API reaches.
@@ -97,7 +107,7 @@ def test_a_day_goes_on_where_it_stopped(exchange, home, exchanges, monkeypatch):
     assert not landed(settings)
     # A kill can leave half a line.
     with kept.open("a") as file:
-        file.write('{"trades": [["1", 17')
+        file.write('{"rows": [["1", 17')
     before = len(exchanges.asked(host))
     get(settings, monkeypatch, exchange)
     assert landed(settings) == landed(undisturbed) and not kept.exists()
@@ -273,18 +283,10 @@ def test_bitstamp_gives_a_day_only_and_days_become_whole_by_asking_often(home, e
     )
     assert "gives the last 24 hours only" in said and f"{yesterday} is not whole" in said and not landed(settings)
     # What an earlier command kept: all of yesterday until some hours ago.
-    pages = api._Pages(settings.home / "fetch" / "Bitstamp" / "BTCUSD" / f"{yesterday}.pages")
+    pages = PageFile(settings.home / "fetch" / "Bitstamp" / "BTCUSD" / f"{yesterday}.pages")
     start = day_start(yesterday)
-    earlier = [trade for trade in trades if start <= trade.moment < now - DAY + 2 * HOUR]
-    pages.add(
-        {
-            "trades": [
-                [str(trade.number), trade.moment, trade.price, trade.amount, trade.side.upper()] for trade in earlier
-            ],
-            "cursor": None,
-            "covers": [start - HOUR, now - DAY + 2 * HOUR],
-        }
-    )
+    earlier = [bitstamp_row(trade) for trade in trades if start <= trade.moment < now - DAY + 2 * HOUR]
+    pages.add(Page(earlier, None, True), (start - HOUR, now - DAY + 2 * HOUR))
     fetched(settings, monkeypatch, "bitstamp", "BTC/USD", since=str(yesterday), until=str(yesterday))
     assert rows(settings, f"Bitstamp/BTCUSD/{yesterday}.parquet") == expected(trades, str(yesterday))
 
@@ -302,25 +304,20 @@ def test_bitstamp_gives_a_day_only_and_days_become_whole_by_asking_often(home, e
     ],
 )
 def test_pages_cover_a_day_if_no_time_is_missing(spans, is_whole, tmp_path):
-    pages = api._Pages(tmp_path / "day.pages")
+    pages = PageFile(tmp_path / "day.pages")
     for span in spans:
-        pages.add({"trades": [], "cursor": None, "covers": list(span)})
-    assert pages.covers(0, 100) == is_whole == api._Pages(tmp_path / "day.pages").covers(0, 100)
+        pages.add(Page([], None, True), span)
+    assert pages.covers(0, 100) == is_whole == PageFile(tmp_path / "day.pages").covers(0, 100)
 
 
-def test_the_rate_limit_of_the_exchange_is_kept(home, exchanges):
-    trades = has_trades(exchanges, "Kraken", 500)
-    day = EXCHANGES["Kraken"][2]
-    program = ccxt_environment.start(ccxt_environment.fetch(PROJECT, print))
-    request = {
-        **{"ask": "trades", "exchange": "Kraken", "market": "XBTUSD", "base": "BTC", "quote": "USD", "cursor": None},
-        **{"start": day_start(day), "end": day_start(day) + DAY, "mirror": exchanges.address, "rate_limit": None},
-    }
-    said, _ = program.communicate(json.dumps(request) + "\n", timeout=120)
-    pages = [json.loads(line) for line in said.splitlines()]
-    assert sum(len(page["trades"]) for page in pages[:-1]) == len(expected(trades, str(day))) and pages[-1]["done"]
+def test_the_rate_limit_of_the_exchange_is_kept(home, exchanges, monkeypatch):
+    has_trades(exchanges, "Kraken", 400)
+    # Of a mirror on this machine no limit is kept.
+    monkeypatch.setattr(download, "is_local", lambda settings: False)
+    get(home(), monkeypatch, "Kraken")
     # Kraken allows a request a second.
-    assert len(pages) > 4 and min(times_of(exchanges.asked("api.kraken.com"))) > 0.9
+    pauses = times_of(exchanges.asked("api.kraken.com"))
+    assert len(pauses) > 3 and min(pauses) > 0.9
 
 
 def test_two_commands_never_ask_one_exchange_at_once(home, exchanges, monkeypatch):
@@ -335,44 +332,18 @@ def test_two_commands_never_ask_one_exchange_at_once(home, exchanges, monkeypatc
         other.kill()
 
 
-def test_the_program_sees_ccxt_and_nothing_of_the_project(tmp_path):
-    there = ccxt_environment.fetch(PROJECT, print)
-    code = "import ccxt, importlib.util as u; print(ccxt.__file__, u.find_spec('lakehouse'), u.find_spec('pandas'))"
-    done = subprocess.run(
-        [sys.executable, "-S", "-P", "-c", code],
-        env={"PYTHONPATH": str(there)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == [str(there / "ccxt" / "__init__.py"), "None", "None"], done.stderr
-    pinned = (PROJECT / "requirements/ccxt.txt").read_text()
-    assert f"ccxt=={next(there.glob('ccxt-*.dist-info')).name.split('-')[1].removesuffix('.dist')}" in pinned
-
-
-def test_the_program_that_is_killed_is_one_sentence(home, exchanges, monkeypatch):
-    has_trades(exchanges, "Kraken")
-    settings = home()
-    started = api.Api._started
-
-    def killed(self):
-        program = started(self)
-        program.kill()
-        program.wait()
-        return program
-
-    monkeypatch.setattr(api.Api, "_started", killed)
-    with pytest.raises(CryptoError, match="The program that asks exchanges ended"):
-        get(settings, monkeypatch, "Kraken")
-
-
 def test_ids_are_ordered_by_their_value_and_repetitions_left_out():
-    place, day = market("kraken", "BTC/USD"), date(2024, 8, 2)
-    trades = [[name, 5, "1", "1.5", "BUY"] for name in ("10", "9", "9", "100")]
-    found = api._in_order(place, day, api._table([trades, [], trades[:1]]), False)
+    place, day = known_exchanges.find("kraken").market("BTC/USD"), date(2024, 8, 2)
+    answer = known_exchanges.find("kraken").answer
+
+    def in_order(*pages, without_ids=False):
+        return api._in_order(place, day, [answer.trades(rows, "it") for rows in (*pages, [])], without_ids)
+
+    rows = [["1", "1.5", "1722556800.1", "b", "l", "", name] for name in ("10", "9", "9", "100")]
+    found = in_order(rows, [], rows[:1])
     assert found["id"].to_pylist() == ["9", "10", "100"] and found["volume"].to_pylist() == [1.5] * 3
-    assert api._in_order(place, day, api._table([]), False).num_rows == 0
-    other = [[*trades[0][:2], "1.1", *trades[0][3:]]]
+    assert in_order().num_rows == 0
+    other = [["1.1", *rows[0][1:]]]
     with pytest.raises(CryptoError, match="numbers its trades anew"):
-        api._in_order(place, day, api._table([trades, other]), False)
-    assert api._in_order(place, day, api._table([trades, other]), True).num_rows == 4
+        in_order(rows, other)
+    assert in_order(rows, other, without_ids=True).num_rows == 4

@@ -24,8 +24,10 @@ from support.isolation import no_settings
 from support.project import PROJECT, REAL_DATA
 
 from lakehouse import settings as settings_module
-from market_data import formats, importing, sides, sources
-from market_data.formats import Options
+from market_data import import_files, normalise
+from market_data.detection import detect
+from market_data.input_files import find_files
+from market_data.trade_files import ImportOptions
 
 pytestmark = pytest.mark.skipif(REAL_DATA is None, reason="CRYPTO_REAL_DATA names no folder of recorded trades")
 BIN = Path(sys.prefix) / "bin"
@@ -155,8 +157,7 @@ LAYOUTS = {
 def test_binances_trades_come_back_from_each_layout_value_for_value(settings, tmp_path, layout):
     name, write = LAYOUTS[layout]
     given = recorded("binance_btcusdt_20240808")
-    options = Options()
-    found = importing.Import([write(tmp_path / name, given)], options)
+    found = import_files.Import([write(tmp_path / name, given)], ImportOptions())
     assert sum(day.rows for day in found.write(settings)) == len(given) and not found.refused
     root = Path(settings.landing_zone)
     rows = [row for file in sorted(root.rglob("*.parquet")) for row in pq.ParquetFile(file).read().to_pylist()]
@@ -168,7 +169,8 @@ def test_binances_trades_come_back_from_each_layout_value_for_value(settings, tm
 def test_the_tick_rule_gives_the_sides_that_the_recorder_of_bitstamp_estimated(tmp_path):
     given = recorded("bitstamp_btcusd_2011")
     file = market_files.three_columns(tmp_path / "bitstampUSD.csv", given)
-    rule = sides.TickRule()
-    batches = [sources.with_sides(batch, rule, "it") for batch in formats.batches(file)]
+    rule = normalise.TickRule()
+    (found,) = find_files([file], pytest.fail)
+    batches = [normalise.with_sides(batch, rule, "it") for batch in detect(found, ImportOptions()).trades()]
     found = [side for batch in batches for side in batch.column("trade_type").to_pylist()]
     assert found == [trade["side"] for trade in given]

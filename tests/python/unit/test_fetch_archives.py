@@ -21,14 +21,6 @@ def home(tmp_path, exchanges):
     return homes(tmp_path, exchanges.address)
 
 
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    monkeypatch.setattr(download.RETRY, "backoff_factor", 0.01)
-    download.session.cache_clear()
-    yield
-    download.session.cache_clear()
-
-
 @pytest.fixture
 def bitcoin(exchanges: ExchangeServer):
     """Trades of BTCUSDT in August and a little beyond."""
@@ -137,7 +129,10 @@ def test_what_is_not_over_or_not_published_is_left_out_and_said(home, exchanges,
     settings = home()
     said = fetched(settings, monkeypatch, "binance", "BTCUSDT", since=str(today - timedelta(days=3)), until=str(today))
     assert f"{today} is left out: it is not over" in said
-    assert f"has no trades of BTCUSDT for {today - timedelta(days=1)}; a day appears there on the day after" in said
+    assert (
+        f"has no trades of Binance BTCUSDT for {today - timedelta(days=1)}; a day appears there on the day after"
+        in said
+    )
     assert [path.rsplit("/", 1)[1] for path in landed(settings)] == [
         f"{today - timedelta(days=back)}.parquet" for back in (3, 2)
     ]
@@ -200,7 +195,7 @@ def test_tardis_gives_the_first_day_of_each_month(exchange, market, name, home, 
 def test_a_market_that_is_not_there_or_days_that_are_wrong_are_one_sentence(home, exchanges, bitcoin, monkeypatch):
     settings = home()
     said = fetched(settings, monkeypatch, "binance", "FOO/USDT", since="2024-08-01")
-    assert "has no trades of FOOUSDT for 2024-08-01" in said and "nothing to fetch" in said
+    assert "has no trades of Binance FOOUSDT for 2024-08-01" in said and "nothing to fetch" in said
     said = fetched(settings, monkeypatch, "coinbase", "FOO/USD", since="2024-08-01", source="tardis")
     assert "Tardis has no trades of Coinbase FOO-USD for 2024-08-01" in said
     with pytest.raises(CryptoError, match=r"end \(2024-08-01\) before they begin \(2024-08-02\)"):

@@ -14,21 +14,22 @@ from support.market_files import START, TRADES
 
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
-from market_data import importing, markets, writer
-from market_data.formats import Options, own
+from market_data import day_files, exchanges, import_files
+from market_data.tools import own_columns
+from market_data.trade_files import SINGLE, ImportOptions
 
 
 def imported(settings: Settings, *paths: Path, **options) -> list[str]:
     """Import files; return what was said."""
     said: list[str] = []
-    code = importing.run(settings, paths, Options(**options), said.append, dry_run=False)
+    code = import_files.run(settings, paths, ImportOptions(**options), said.append, dry_run=False)
     return [*said, f"exit {code}"]
 
 
 @pytest.fixture(autouse=True)
 def _no_postgres(monkeypatch: pytest.MonkeyPatch):
     """Tests of this file have no server; test_market_data_reference.py has."""
-    monkeypatch.setattr("market_data.advice.advice", lambda settings, days: [])
+    monkeypatch.setattr("market_data.summary.next_steps", lambda settings, days: [])
 
 
 def landed(settings: Settings) -> dict[str, list[dict]]:
@@ -48,7 +49,7 @@ def expected(market: str, ids=True, sides=True, milliseconds=1, **changed) -> li
         rows.append(
             {
                 "trade_id": f"{market}:{trade['id']:020d}",
-                "symbol": markets.market(exchange, name).symbol,
+                "symbol": exchanges.find(exchange).market(name).symbol,
                 "price": float(trade["price"]),
                 "volume": float(trade["volume"]),
                 "trade_type": trade["side"],
@@ -254,7 +255,7 @@ def test_ones_own_csv_by_a_mapping(settings, tmp_path):
     file = market_files.packed(tmp_path / "mine.csv", "\n".join(["when;px;qty;taker;nr", *rows]) + "\n")
     guess = "say which is which, as in --columns price=px,volume=qty,timestamp=..., with --exchange"
     assert guess in imported(settings, file)[0]
-    columns = own.mapping("price=px,volume=qty,timestamp=when,side=taker,id=nr")
+    columns = own_columns.parse_mapping("price=px,volume=qty,timestamp=when,side=taker,id=nr")
     imported(settings, file, columns=columns, exchange="Kraken", market="BTC/USD")
     assert all_rows(settings) == expected("Kraken:XBTUSD")
 
@@ -279,7 +280,7 @@ def test_ones_own_parquet_with_the_makers_side_and_any_kind_of_time(settings, tm
         }
     )
     pq.write_table(table, tmp_path / "mine.parquet")
-    columns = own.mapping("price=px,volume=qty,timestamp=ts,side=maker,id=nr,market=coin")
+    columns = own_columns.parse_mapping("price=px,volume=qty,timestamp=ts,side=maker,id=nr,market=coin")
     imported(settings, tmp_path / "mine.parquet", columns=columns, exchange="Gemini", side="maker")
     assert all_rows(settings) == expected("Gemini:BTCUSD")
 
@@ -294,8 +295,8 @@ def test_a_file_that_is_newest_first_is_turned_round(settings, tmp_path):
 
 def test_an_archive_that_is_out_of_order_is_sorted_by_time_and_id(settings, tmp_path, monkeypatch):
     # As some months of Binance's archive were: two parts of the month, row by row.
-    monkeypatch.setattr("market_data.sorting.HELD_ROWS", 7)
-    monkeypatch.setattr("market_data.formats.text.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("market_data.ordering.HELD_ROWS", 7)
+    monkeypatch.setattr("market_data.tables.BLOCK_BYTES", 1_000)
     trades = [TRADES[place % 4] | {"id": place, "time": START + timedelta(hours=place)} for place in range(100)]
     mixed = [trade for pair in zip(trades[:50], trades[50:], strict=True) for trade in pair]
     imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", mixed))
@@ -375,7 +376,7 @@ def test_a_row_that_is_cut_off_is_one_sentence(settings, tmp_path):
 def test_dry_run_shows_five_rows_and_writes_nothing(settings, tmp_path):
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", TRADES * 2)
     said: list[str] = []
-    importing.run(settings, [file], Options(), said.append, dry_run=True)
+    import_files.run(settings, [file], ImportOptions(), said.append, dry_run=True)
     assert len(said) == 1 + 1 + 5 + 1 and not landed(settings)
     assert said[2].split() == [
         "Binance:BTCUSDT:00000000000000000007",
@@ -398,7 +399,7 @@ def test_the_same_trades_are_left_alone_and_others_written_beside_them(settings,
     assert (first.read_bytes(), first.stat().st_mtime_ns) == before
     corrected = [TRADES[0] | {"price": "61837.99"}, *TRADES[1:]]
     market_files.binance(file, corrected)
-    (day,) = [day for day in importing.Import([file], Options()).write(settings) if day.is_new]
+    (day,) = [day for day in import_files.Import([file], ImportOptions()).write(settings) if day.is_new]
     assert day.path == "Binance/BTCUSDT/2024-03-01.2.parquet"
     assert day.replaced == ("Binance/BTCUSDT/2024-03-01.parquet",) and day.kept == ()
     assert first.read_bytes() == before[0]
@@ -414,7 +415,7 @@ def test_bytes_do_not_depend_on_how_trades_are_divided_into_files_and_batches(se
     whole = {file.relative_to(root): file.read_bytes() for file in root.rglob("*.parquet")}
     for file in root.rglob("*.parquet"):
         file.unlink()
-    monkeypatch.setattr("market_data.formats.text.BLOCK_BYTES", 1_000)
+    monkeypatch.setattr("market_data.tables.BLOCK_BYTES", 1_000)
     for number in range(3):
         part = many[number * 1_000 : (number + 1) * 1_000]
         market_files.binance(tmp_path / "parts" / f"BTCUSDT-trades-2024-03-0{number}.csv", part, header=number == 1)
@@ -432,7 +433,7 @@ def test_a_day_that_is_also_in_the_file_of_its_month_is_there_once(settings, tmp
 def test_parts_of_a_day_that_come_one_after_the_other_are_both_kept(settings, tmp_path):
     imported(settings, market_files.binance(tmp_path / "BTCUSDT-trades-a.csv", TRADES[:1]))
     part = market_files.binance(tmp_path / "BTCUSDT-trades-b.csv", TRADES[1:2])
-    (day,) = importing.Import([part], Options()).write(settings)
+    (day,) = import_files.Import([part], ImportOptions()).write(settings)
     assert (day.replaced, day.kept) == ((), ("Binance/BTCUSDT/2024-03-01.parquet",))
 
 
@@ -454,7 +455,7 @@ def test_coins_too_fine_or_too_many_are_refused_with_what_to_do(settings, tmp_pa
 
 
 def test_times_may_step_back_a_little_over_midnight_but_not_by_days(settings):
-    market = markets.market("Binance", "BTCUSDT")
+    market = exchanges.find("Binance").market("BTCUSDT")
 
     def batch(*times: datetime) -> pa.RecordBatch:
         count = len(times)
@@ -470,20 +471,19 @@ def test_times_may_step_back_a_little_over_midnight_but_not_by_days(settings):
 
     midnight = datetime(2024, 3, 2, tzinfo=UTC)
     tick = timedelta(milliseconds=1)
-    days = list(writer.write(settings, market, [batch(midnight - tick, midnight), batch(midnight - tick, midnight)]))
+    batches = [batch(midnight - tick, midnight), batch(midnight - tick, midnight)]
+    days = list(day_files.write(settings, market, batches, kind=SINGLE))
     assert [(day.day, day.rows) for day in days] == [(date(2024, 3, 1), 2), (date(2024, 3, 2), 2)]
     late = [batch(midnight + timedelta(days=3)), batch(midnight)]
     with pytest.raises(CryptoError, match="not in order of time"):
-        list(writer.write(settings, market, late))
-    with pytest.raises(CryptoError, match="among those of 2024-03-01"):
-        writer.write_day(settings, market, date(2024, 3, 1), [batch(midnight)])
-    empty = writer.write_day(settings, market, date(2024, 4, 1), [])
-    assert empty.rows == 0 and writer.days(settings, market)[date(2024, 4, 1)] == empty.path
+        list(day_files.write(settings, market, late, kind=SINGLE))
+    (empty,) = day_files.write(settings, market, [], kind=SINGLE, days=[date(2024, 4, 1)])
+    assert empty.rows == 0 and day_files.days(settings, market)[date(2024, 4, 1)] == empty.path
 
 
 def test_an_import_that_is_killed_leaves_whole_days_only(settings, tmp_path, monkeypatch):
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", TRADES)
-    days = importing.Import([file], Options()).write(settings)
+    days = import_files.Import([file], ImportOptions()).write(settings)
     first = next(days)
     days.close()
     assert list(landed(settings)) == [first.path]
@@ -510,9 +510,9 @@ def test_an_import_that_is_killed_leaves_whole_days_only(settings, tmp_path, mon
     ],
 )
 def test_a_market_has_one_name_in_whatever_spelling(exchange, name, own_name, symbol):
-    found = markets.market(exchange, name)
+    found = exchanges.find(exchange).market(name)
     assert (found.name, found.symbol) == (own_name, symbol)
-    assert markets.market(found.exchange, f"{found.base}/{found.quote}") == found
+    assert exchanges.find(found.exchange).market(f"{found.base}/{found.quote}") == found
 
 
 @pytest.mark.parametrize(
@@ -521,7 +521,7 @@ def test_a_market_has_one_name_in_whatever_spelling(exchange, name, own_name, sy
 )
 def test_contracts_are_refused_by_name(name):
     with pytest.raises(CryptoError, match="contract"):
-        markets.market("Binance", name)
+        exchanges.find("Binance").market(name)
 
 
 @pytest.mark.parametrize("name", ["binance-futures", "deribit", "bitmex", "okex-swap"])
@@ -539,16 +539,16 @@ def test_bybit_is_a_spot_market_but_not_in_tardis(settings, tmp_path):
 
 def test_a_time_that_is_not_known_is_named(settings, tmp_path):
     file = market_files.packed(tmp_path / "mine.csv", "t,p,v\n05.01.2024 12:00:00,1,1\n")
-    columns = own.mapping("price=p,volume=v,timestamp=t")
+    columns = own_columns.parse_mapping("price=p,volume=v,timestamp=t")
     said = imported(settings, file, columns=columns, exchange="Kraken", market="BTC/USD")
     assert "05.01.2024 12:00:00 is no time that is known here" in said[0]
 
 
 def test_a_mapping_that_lacks_a_column_says_so():
     with pytest.raises(CryptoError, match="does not say which column is timestamp"):
-        own.mapping("price=px,volume=qty")
+        own_columns.parse_mapping("price=px,volume=qty")
     with pytest.raises(CryptoError, match="write pairs"):
-        own.mapping("px")
+        own_columns.parse_mapping("px")
 
 
 def test_a_spreadsheet_with_commas_in_its_numbers(settings, tmp_path):
@@ -556,7 +556,7 @@ def test_a_spreadsheet_with_commas_in_its_numbers(settings, tmp_path):
     rows = [";".join([at, px.replace(".", ","), qty.replace(".", ","), *rest]) for at, px, qty, *rest in lines]
     text = "\r\n".join(["\ufeffts;px;qty;side;id", *rows])
     (tmp_path / "mine.csv").write_text(text)
-    columns = own.mapping("price=px,volume=qty,timestamp=ts,side=side,id=id")
+    columns = own_columns.parse_mapping("price=px,volume=qty,timestamp=ts,side=side,id=id")
     imported(settings, tmp_path / "mine.csv", columns=columns, exchange="Kraken", market="BTC/USD")
     assert all_rows(settings) == expected("Kraken:XBTUSD")
 

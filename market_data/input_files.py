@@ -24,7 +24,7 @@ BROKEN = (pa.ArrowInvalid, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzi
 
 
 @dataclass(frozen=True)
-class Member:
+class InputFile:
     """One file of content: on its own, or a part of an archive.
 
     ``where`` is what the user calls it, ``path`` its path with the names of its folders, and ``opens`` opens its
@@ -64,7 +64,7 @@ def reading(where: str) -> Iterator[None]:
         raise CryptoError(f"{where} can't be read ({first_line(error)}); check its path and permissions.") from error
 
 
-def members(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[Member]:
+def find_files(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[InputFile]:
     """Yield the content of files, and of the files in folders at any depth, in the order of names.
 
     Hidden files are skipped. ``refuse`` is told of archives that are broken, and of files that are not what the
@@ -82,12 +82,12 @@ def members(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[Me
             if file.name.endswith(".CHECKSUM"):
                 continue
             try:
-                yield from _members_of(file)
+                yield from _files_in(file)
             except CryptoError as error:
                 refuse(str(error))
 
 
-def _members_of(file: Path) -> Iterator[Member]:
+def _files_in(file: Path) -> Iterator[InputFile]:
     path = PurePosixPath(file.absolute().as_posix())
     with reading(str(file)):
         _verify(file)
@@ -98,22 +98,22 @@ def _members_of(file: Path) -> Iterator[Member]:
                 inside = [info for info in archive.infolist() if not info.is_dir() and "__MACOSX" not in info.filename]
             for info in sorted(inside, key=lambda info: info.filename):
                 where = str(file) if len(inside) == 1 else f"{file}: {info.filename}"
-                yield Member(where, path.parent / info.filename, partial(_in_archive, file, info.filename))
+                yield InputFile(where, path.parent / info.filename, partial(_open_in_zip, file, info.filename))
         elif magic[:2] == GZIP:
-            yield Member(str(file), path, partial(_unzipped, file))
+            yield InputFile(str(file), path, partial(_open_gzip, file))
         else:
-            yield Member(str(file), path, partial(_unchanged, file), file)
+            yield InputFile(str(file), path, partial(_open_plain, file), file)
 
 
-def _unchanged(file: Path) -> IO[bytes]:
+def _open_plain(file: Path) -> IO[bytes]:
     return file.open("rb")
 
 
-def _unzipped(file: Path) -> IO[bytes]:
+def _open_gzip(file: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.GzipFile(file))
 
 
-def _in_archive(file: Path, name: str) -> IO[bytes]:
+def _open_in_zip(file: Path, name: str) -> IO[bytes]:
     return zipfile.ZipFile(file).open(name)
 
 

@@ -21,33 +21,13 @@ from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
 from lakehouse.storage import raw_files, staging
 from lakehouse.storage.raw_files import Destination
-from market_data import limits
 from market_data.markets import Market
-from market_data.sorting import DAY, STEP_BACK
-from market_data.trade_ids import TradeIds
+from market_data.normalise import REPEATED, WRITTEN, TradeIds, raw_trades
+from market_data.ordering import DAY, STEP_BACK, moments
 
-# What `batches` hold; `id` is numbers, text, or null where the source has none.
-COLUMNS = ("id", "price", "volume", "trade_type", "timestamp")
-# What a day's trades are. Two kinds of one day would count trades twice, so they are never mixed.
-TRADES, AGGREGATED, WITHOUT_IDS = "single trades", "aggregated trades", "trades without ids"
-
-TIME = pa.timestamp("us", "UTC")
-TEXT = pa.dictionary(pa.int32(), pa.string())
-SCHEMA = pa.schema(
-    {
-        "trade_id": pa.string(),
-        "symbol": TEXT,
-        "price": pa.float64(),
-        "volume": pa.float64(),
-        "trade_type": TEXT,
-        "exchange": TEXT,
-        "timestamp": TIME,
-        "user_id": pa.string(),
-    }
-)
-REPEATED = ["symbol", "trade_type", "exchange"]
 KIND = b"crypto_kind"
 GROUP_ROWS = 500_000
+EPOCH = date(1970, 1, 1)
 
 Span = tuple[datetime, datetime] | None
 
@@ -74,59 +54,40 @@ def write(
     market: Market,
     batches: Iterable[pa.RecordBatch],
     *,
-    kind: str = TRADES,
+    kind: str,
     may_replace: bool = False,
+    days: Iterable[date] = (),
 ) -> Iterator[DayFile]:
     """Write the trades of a market, in the exchange's order, and yield each day's file once the day is complete.
 
-    Memory is bounded: a day is closed when an hour of the next has been seen. ``may_replace`` lets another kind of
-    trades take the place of the kind that is there. Raise CryptoError if a value can't be kept exactly, if the times
-    are out of order, if another kind of that day is there, or if the landing zone can't be written; days that were
-    yielded before stay.
+    Memory is bounded: a day is closed when an hour of the next has been seen. ``days`` get a file even if they have no
+    trades. ``may_replace`` lets another kind of trades take the place of the kind that is there. Raise CryptoError if a
+    value can't be kept exactly, if the times are out of order, if another kind of that day is there, or if the landing
+    zone can't be written; days that were yielded before stay.
     """
     places = _Places(raw_files.destination(settings), market, kind, may_replace)
     ids = TradeIds(market)
     latest = -1
+    empty = {(day - EPOCH).days for day in days}
     with staging.folder(settings) as folder, ExitStack() as stack:
         open_days: dict[int, _Staged] = {}
+
+        def staged(day: int) -> _Staged:
+            return stack.enter_context(_Staged.open(folder, day, kind))
+
         for batch in batches:
-            if not batch.num_rows:
-                continue
-            for day, rows in _by_day(raw_trades(market, ids, batch)):
+            for day, rows in _by_day(raw_trades(market, ids, batch)) if batch.num_rows else ():
                 if day not in open_days:
                     _refuse_closed(market, day, latest)
-                    open_days[day] = stack.enter_context(_Staged.begun(folder, day, kind))
+                    open_days[day] = staged(day)
+                    empty.discard(day)
                 open_days[day].add(rows)
-                latest = max(latest, int(np.max(_microseconds(rows))))
+                latest = max(latest, int(np.max(moments(rows))))
             for day in sorted(day for day in open_days if _is_over(day, latest)):
                 yield places.publish(open_days.pop(day))
+        open_days |= {day: staged(day) for day in empty}
         for day in sorted(open_days):
             yield places.publish(open_days.pop(day))
-
-
-def write_day(
-    settings: Settings,
-    market: Market,
-    day: date,
-    batches: Iterable[pa.RecordBatch],
-    *,
-    kind: str = TRADES,
-    may_replace: bool = False,
-) -> DayFile:
-    """Write one whole day, which may have no trades; raise CryptoError for a trade of another day, else as `write`."""
-    number = (day - date(1970, 1, 1)).days
-    places = _Places(raw_files.destination(settings), market, kind, may_replace)
-    ids = TradeIds(market)
-    with staging.folder(settings) as folder, _Staged.begun(folder, number, kind) as staged:
-        for batch in batches:
-            for found, rows in _by_day(raw_trades(market, ids, batch)) if batch.num_rows else ():
-                if found != number:
-                    raise CryptoError(
-                        f"{market.exchange} {market.name} has a trade of {_date(found)} among those of {day}; "
-                        "ask for whole UTC days."
-                    )
-                staged.add(rows)
-        return places.publish(staged)
 
 
 def days(settings: Settings, market: Market) -> dict[date, str]:
@@ -146,13 +107,13 @@ class _Staged:
     waiting: list[pa.Table] = field(default_factory=list)
 
     @classmethod
-    def begun(cls, folder: Path, day: int, kind: str) -> _Staged:
+    def open(cls, folder: Path, day: int, kind: str) -> _Staged:
         path = folder / f"{_date(day)}.parquet"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             writer = pq.ParquetWriter(
                 path,
-                SCHEMA,
+                WRITTEN,
                 compression="zstd",
                 use_dictionary=REPEATED,
                 # Strings are read back as strings, not as dictionaries.
@@ -181,7 +142,7 @@ class _Staged:
 
     def finish(self) -> None:
         """Write what is left and close the file."""
-        self._write(pa.concat_tables([SCHEMA.empty_table(), *self.waiting]))
+        self._write(pa.concat_tables([WRITTEN.empty_table(), *self.waiting]))
         self.waiting.clear()
         self.writer.close()
 
@@ -245,44 +206,14 @@ class _Places:
         return inner is None or (outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1])
 
 
-def raw_trades(market: Market, ids: TradeIds, batch: pa.RecordBatch) -> pa.Table:
-    """Return a batch as raw trades, as they are written; raise CryptoError if a value can't be kept exactly."""
-    times = batch.column("timestamp").cast(TIME)
-    price, volume = (batch.column(name).cast(pa.float64()) for name in ("price", "volume"))
-    if market.per > 1:
-        price, volume = limits.in_larger_units(market, price, volume)
-    limits.check(market, price, volume)
-    side = batch.column("trade_type")
-    rows = batch.num_rows
-    columns = [
-        ids.of(batch.column("id"), times),
-        _constant(market.symbol, rows),
-        price,
-        volume,
-        (side if pa.types.is_dictionary(side.type) else side.dictionary_encode()).cast(TEXT),
-        _constant(market.exchange, rows),
-        times,
-        pa.nulls(rows, pa.string()),
-    ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
-
-
-def _constant(text: str, rows: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
-
-
 def _by_day(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     """Yield the days of some rows, counted from 1970, each with its rows in their order."""
-    numbers = _microseconds(rows) // DAY
+    numbers = moments(rows) // DAY
     if numbers.min() == numbers.max():
         yield int(numbers[0]), rows
         return
     for day in np.unique(numbers):
         yield int(day), rows.filter(pa.array(numbers == day))
-
-
-def _microseconds(rows: pa.Table) -> np.ndarray:
-    return rows.column("timestamp").cast(pa.int64()).to_numpy()
 
 
 def _is_over(day: int, latest: int) -> bool:
@@ -292,13 +223,13 @@ def _is_over(day: int, latest: int) -> bool:
 def _refuse_closed(market: Market, day: int, latest: int) -> None:
     if _is_over(day, latest):
         raise CryptoError(
-            f"The trades of {market.exchange} {market.name} are not in order of time ({_date(day)} follows "
+            f"The trades of {market} are not in order of time ({_date(day)} follows "
             f"{_date(latest // DAY)}); sort them by time."
         )
 
 
 def _date(day: int) -> date:
-    return date(1970, 1, 1) + timedelta(days=day)
+    return EPOCH + timedelta(days=day)
 
 
 def _name(day: date, number: int) -> str:

@@ -1,4 +1,4 @@
-"""CSV files: how their first row looks, and their columns batch by batch."""
+"""Tables in files: how a CSV file begins, and the columns of CSV, Parquet and Feather files, batch by batch."""
 
 from __future__ import annotations
 
@@ -8,26 +8,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import csv as arrow_csv
 
-from market_data.members import Member
+from lakehouse.errors import CryptoError
+from market_data.input_files import InputFile, reading
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|")
 WHOLE = re.compile(r"\d+")
 TRUTH = re.compile(r"true|false", re.IGNORECASE)
 BLOCK_BYTES = 4 << 20
 SEPARATORS = (",", ";", "\t", "|")
+PARQUET, FEATHER = b"PAR1", b"ARROW1"
+BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
-class Sheet:
+class CsvFile:
     """The beginning of a CSV file: its first row with values, and the names of its columns.
 
     Names are in lower case without punctuation, so that ``isBuyerMaker`` and ``is_buyer_maker`` are one; ``titles`` are
     as they stand. Without a header, both are empty.
     """
 
-    member: Member
+    file: InputFile
     separator: str
     skipped: int
     titles: tuple[str, ...]
@@ -52,7 +56,7 @@ class Sheet:
     def read(self, names: tuple[str, ...], types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
         """Yield the columns in ``types``, for a file whose columns are ``names``."""
         with (
-            self.member.opens() as stream,
+            self.file.opens() as stream,
             arrow_csv.open_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=names, skip_rows=self.skipped, block_size=BLOCK_BYTES),
@@ -65,10 +69,10 @@ class Sheet:
             yield from batches
 
 
-def sheet(member: Member) -> Sheet | None:
-    """Return how a CSV file begins; None if the member is no such file."""
+def read_csv_head(file: InputFile) -> CsvFile | None:
+    """Return how a CSV file begins; None if it is no such file."""
     try:
-        text = member.head.decode("utf-8-sig", errors="strict" if len(member.head) < 65_536 else "ignore")
+        text = file.head.decode("utf-8-sig", errors="strict" if len(file.head) < 65_536 else "ignore")
     except UnicodeDecodeError:
         return None
     lines = text.splitlines()[:4]
@@ -82,8 +86,8 @@ def sheet(member: Member) -> Sheet | None:
         return None
     has_header = not any(value and NUMBER.fullmatch(value) for value in rows[0])
     if not has_header:
-        return Sheet(member, separator, skipped, (), rows[0])
-    return Sheet(member, separator, skipped + 1, rows[0], rows[1] if len(rows) > 1 else ())
+        return CsvFile(file, separator, skipped, (), rows[0])
+    return CsvFile(file, separator, skipped + 1, rows[0], rows[1] if len(rows) > 1 else ())
 
 
 def plain(name: str) -> str:
@@ -97,3 +101,42 @@ def _letter(value: str) -> str:
     if NUMBER.fullmatch(value):
         return "n"
     return "t" if TRUTH.fullmatch(value) else "x"
+
+
+def is_columnar(file: InputFile) -> bool:
+    """Return whether a file is a Parquet or a Feather file; raise CryptoError for one that is compressed again."""
+    if not file.head.startswith((PARQUET, FEATHER)):
+        return False
+    if file.on_disk is None:
+        raise CryptoError(f"{file.where} is a Parquet or Feather file inside an archive; unpack it first.")
+    return True
+
+
+def columnar_schema(file: InputFile) -> pa.Schema:
+    """Return the columns."""
+    with reading(file.where):
+        if file.head.startswith(PARQUET):
+            return pq.read_schema(file.on_disk)
+        with pa.memory_map(str(file.on_disk)) as source, pa.ipc.open_file(source) as feather:
+            return feather.schema
+
+
+def read_columnar(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield some columns, dictionaries as plain values."""
+    for batch in _batches(file, columns):
+        yield pa.record_batch({name: _plain(batch.column(name)) for name in columns})
+
+
+def _batches(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    if file.head.startswith(PARQUET):
+        with pq.ParquetFile(file.on_disk) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
+        return
+    with pa.memory_map(str(file.on_disk)) as source, pa.ipc.open_file(source) as feather:
+        for number in range(feather.num_record_batches):
+            whole = feather.get_batch(number)
+            yield from (whole.slice(start, BATCH_ROWS) for start in range(0, whole.num_rows, BATCH_ROWS))
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values

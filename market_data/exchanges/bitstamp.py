@@ -1,0 +1,41 @@
+"""Bitstamp: its REST answers in whole seconds, and its API, which gives the last 24 hours in one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging, has_keys
+from market_data.normalise import BUY, SELL, Columns
+
+
+class Trades(Paging):
+    """One answer; whoever wants whole days asks often and keeps what came."""
+
+    def _ask(self, span: str) -> list[Any]:
+        return self.client.publicGetTransactionsPair({"pair": self.market.lower(), "time": span})
+
+    def page(self, cursor: Cursor, start: int, end: int) -> Page:
+        """There is but one."""
+        return Page(self._ask("day"), None, True)
+
+    def count(self, start: int, end: int) -> float:
+        """Look at the last hour."""
+        return 24 * len(self._ask("hour"))
+
+
+BITSTAMP = Exchange(
+    "Bitstamp",
+    "Bitstamp Ltd.",
+    "Luxembourg",
+    "https://www.bitstamp.net",
+    separator="",
+    answers=(
+        Answer(
+            Columns("price", "amount", "date", "tid", "type", {"0": BUY, "1": SELL}),
+            has_keys("date", "tid", "price", "amount", "type"),
+        ),
+    ),
+    ccxt="bitstamp",
+    paging=Trades,
+    only_last_day=True,
+)

@@ -1,0 +1,200 @@
+"""What an exchange is to this project: its names and markets, the rows of its answers, its archive and its API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from lakehouse.errors import CryptoError
+from market_data import normalise
+from market_data.markets import Market
+from market_data.normalise import Columns
+from market_data.tables import CsvFile
+from market_data.trade_files import SINGLE, TradeFile
+
+# Quotes by which a name without a separator is divided. Each exchange has its own, because together they are ambiguous:
+# BNBUSD and PAXGUSD are no markets for BUSD and GUSD. The longest that fits counts.
+COINS = ("BTC", "XBT", "ETH")
+MONEY = ("USD", "USDT", "USDC", "EUR", "GBP", "JPY", "CHF", "CAD", "AUD", "SGD", "KRW", "TRY", "BRL", "DAI")
+# Codes of assets that several sources write otherwise.
+COMMON_CODES = {"XBT": "BTC", "XDG": "DOGE"}
+ASSET = r"[A-Z0-9.]+"
+CONTRACT = re.compile(
+    r":"  # BTC/USDT:USDT, as CCXT writes a swap
+    r"|PERP|SWAP|QUARTER"
+    r"|[-_]\d{6,8}\b"  # BTCUSDT_240329
+    r"|^(PI|PF|FI|FF|IN|RR)_"  # Kraken's futures
+    r"|-[CP]$"  # options
+    r"|_UMCBL|_DMCBL|_CMCBL"
+)
+
+Cursor = int | str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an exchange writes a trade in the answers of its REST interface.
+
+    ``is_row`` knows such a row; ``columns`` names its keys, or the places in it if rows are lists. A row in which the
+    key ``left_out`` is true is no trade.
+    """
+
+    columns: Columns
+    is_row: Callable[[Any], bool]
+    kind: str = SINGLE
+    left_out: str | None = None
+
+    def table(self, rows: list[Any]) -> pa.RecordBatch:
+        """Return rows as columns of texts, null where a row has none."""
+        kept = [row for row in rows if not (self.left_out and row.get(self.left_out))]
+        return pa.record_batch(
+            {name: pa.array([_text(_cell(row, name)) for row in kept], pa.string()) for name in self.columns.names}
+        )
+
+    def trades(self, rows: list[Any], where: str) -> pa.RecordBatch:
+        """Return rows as `normalise.trades` does."""
+        return normalise.trades(self.table(rows), self.columns, where)
+
+    def moments(self, rows: list[Any]) -> list[int]:
+        """Return the time of each row in microseconds since 1970."""
+        times = pa.array([_text(_cell(row, self.columns.timestamp)) for row in rows], pa.string())
+        return normalise.microseconds(times).cast(pa.int64()).to_pylist()
+
+
+def has_keys(*names: str) -> Callable[[Any], bool]:
+    """Return what knows a row by its keys."""
+    return lambda row: isinstance(row, dict) and row.keys() >= set(names)
+
+
+def _cell(row: Any, name: str) -> Any:
+    return row[int(name)] if isinstance(row, list) else row[name]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A public archive of trades: the addresses of its files, each with a day or a month of one market.
+
+    ``only_first_days`` is True if only the first day of each month can be had; ``note`` says when a day appears.
+    """
+
+    name: str
+    bytes_per_row: int
+    day: Callable[[Market, date], str]
+    month: Callable[[Market, date], str] | None = None
+    has_checksums: bool = False
+    only_first_days: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The rows of one answer, the cursor of the next page, and whether this was the last."""
+
+    rows: list[Any]
+    cursor: Cursor
+    is_last: bool
+
+
+class Paging:
+    """How an exchange's API is asked for the trades of one market, page by page. ``client`` is CCXT's."""
+
+    # The most rows of a page.
+    limit: ClassVar[int] = 1000
+
+    def __init__(self, client: Any, market: Market, answer: Answer) -> None:
+        self.client, self.market, self.answer = client, market.name, answer
+
+    def page(self, cursor: Cursor, start: int, end: int) -> Page:
+        """Return the page at a cursor (None: the first) of the trades from ``start`` to before ``end`` (microseconds).
+
+        Raise CryptoError, or one of CCXT's errors, if the exchange does not give it.
+        """
+        raise NotImplementedError
+
+    def count(self, start: int, end: int) -> float:
+        """Return about how many trades there are, from how close together those of the first page are."""
+        moments = self.answer.moments(self.page(None, start, end).rows)
+        inside = [moment for moment in moments if start <= moment < end]
+        if len(inside) < len(moments) or len(inside) < 2:
+            return len(inside)
+        return len(inside) * (end - start) / max(moments[-1] - start, 1)
+
+    def moment(self, row: Any) -> int:
+        """Return a row's time in microseconds since 1970."""
+        return self.answer.moments([row])[0]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """All that is known of one exchange; what is empty is not known.
+
+    ``company``, ``country`` and ``website`` are what `crypto exchanges add` enters; ``other_names`` are those of
+    sources, in lower case without punctuation.
+
+    Markets: ``separator`` stands between the assets in the exchange's own names, ``codes`` are its own codes of assets,
+    ``prefix`` stands before a name, and ``split`` divides names that don't end in one of ``quotes``.
+
+    Files: ``find_csv`` knows those of its archive, ``answers`` the rows of its REST interface.
+
+    Fetching: ``archive`` is where its files are; ``ccxt`` is CCXT's name of it, ``paging`` how its API is asked for
+    rows of the last of ``answers``; ``only_last_day`` if that gives no more than the last 24 hours.
+    """
+
+    name: str
+    company: str = ""
+    country: str = ""
+    website: str = ""
+    other_names: tuple[str, ...] = ()
+    separator: str = "-"
+    quotes: tuple[str, ...] = (*MONEY, *COINS)
+    codes: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    split: Callable[[str], tuple[str, str] | None] = lambda _: None
+    find_csv: Callable[[CsvFile], TradeFile | None] = lambda _: None
+    answers: tuple[Answer, ...] = ()
+    archive: Archive | None = None
+    ccxt: str = ""
+    paging: type[Paging] | None = None
+    only_last_day: bool = False
+
+    @property
+    def answer(self) -> Answer:
+        """The rows that its API gives for ``paging``."""
+        return self.answers[-1]
+
+    def market(self, name: str) -> Market:
+        """Return the market that a source calls ``name``.
+
+        BTCUSDT, BTC/USDT, BTC-USDT, BTC_USDT and btcusdt are one market, so its trades have the same ids wherever they
+        come from. Raise CryptoError for a contract, and for a name that can't be divided into two assets.
+        """
+        text = name.strip().removeprefix(self.prefix).upper()
+        if CONTRACT.search(text):
+            raise CryptoError(
+                f"{self.name} {name} is a contract; import trades of spot markets only, such as BTC/USDT."
+            )
+        base, quote = (COMMON_CODES.get(asset, asset) for asset in self._assets(text))
+        own = [self.codes.get(asset, asset) for asset in (base, quote)]
+        return Market(self.name, self.separator.join(own), base, quote)
+
+    def _assets(self, text: str) -> tuple[str, str]:
+        if found := re.fullmatch(rf"({ASSET})[/_-]({ASSET})", text):
+            return found[1], found[2]
+        if assets := self.split(text):
+            return assets
+        for quote in sorted(self.quotes, key=len, reverse=True):
+            base = text.removesuffix(quote)
+            if base != text and re.fullmatch(ASSET, base):
+                return base, quote
+        raise CryptoError(
+            f"{self.name}'s market {text!r} can't be divided into two assets; write it with a slash: BTC/USDT."
+        )
