@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import tempfile
 import zlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.errors import CryptoError, first_line
+from lakehouse.storage.raw_files import Destination
+from lakehouse.storage.raw_trades import SCHEMA
 
 # For each symbol, its price in dollars on the first day and its share of all trades.
 MARKET = {
@@ -43,18 +46,8 @@ WRONG: tuple[tuple[str, list], ...] = (
     ("volume", [0.0, -1.0, np.inf]),
     ("moment", [0]),
 )
-SCHEMA = pa.schema(
-    {
-        "trade_id": pa.string(),
-        "symbol": pa.string(),
-        "price": pa.float64(),
-        "volume": pa.float64(),
-        "trade_type": pa.string(),
-        "exchange": pa.string(),
-        "timestamp": pa.timestamp("us", "UTC"),
-        "user_id": pa.string(),
-    }
-)
+# Rows of a row group, and random numbers that are drawn and thrown away at a time.
+GROUP_ROWS = BLOCK = 1_000_000
 MINUTES = 1440
 # Microseconds.
 MINUTE, DAY = 60_000_000, 86_400_000_000
@@ -101,7 +94,7 @@ class Plan:
 
 
 def generate(
-    destination: str,
+    zone: Destination,
     *,
     trades: int = 100_000,
     days: int = 90,
@@ -113,76 +106,228 @@ def generate(
 ) -> list[str]:
     """Write ``trades`` rows of ``days`` whole UTC days from ``start`` as ``files`` Parquet files.
 
-    ``destination`` is a folder or ``s3://bucket/prefix``. Every symbol trades on every day, and about 2 %
-    of the volumes are null. ``dirt`` is the share of rows (0 to 1) that have one more fault each: a repeated
-    or conflicting id, late arrival, an odd spelling, an unknown symbol and so on.
+    Every symbol trades on every day, and about 2 % of the volumes are null. ``dirt`` is the share of rows (0 to 1) that
+    have one more fault each: a repeated or conflicting id, late arrival, an odd spelling, an unknown symbol and so on.
+    Memory is that of a day, and for dirty rows that of 20 bytes for each row.
     Return the addresses of the files. A file that already exists with the same bytes is not written again.
-    Raise CryptoError if the numbers contradict each other or the destination can't be written.
+    Raise CryptoError if the numbers contradict each other or the zone can't be written.
     """
     names = tuple(dict.fromkeys(symbol.strip() for symbol in symbols))
     plan = Plan(trades, days, files, names, seed, start, dirt)
     plan.check()
-    random = np.random.default_rng(seed)
-    table, order = _trades(random, plan)
-    addresses = []
-    for number, rows in enumerate(np.array_split(order, files), 1):
-        sink = pa.BufferOutputStream()
-        pq.write_table(table.take(rows), sink, compression="zstd", row_group_size=1_000_000)
-        name = f"sample_{plan.name}_{number:04d}.parquet"
-        addresses.append(_write(destination, name, sink.getvalue().to_pybytes()))
-    return addresses
+    tables, waiting = _Sample(plan).tables(), [SCHEMA.empty_table()]
+    paths = [f"sample_{plan.name}_{number:04d}.parquet" for number in range(1, files + 1)]
+    try:
+        with tempfile.TemporaryDirectory(prefix="crypto-lakehouse-") as folder:
+            for number, path in enumerate(paths):
+                staged = Path(folder) / path
+                left = trades // files + (number < trades % files)
+                with pq.ParquetWriter(staged, SCHEMA, compression="zstd") as writer:
+                    while left:
+                        group = _take(tables, waiting, min(left, GROUP_ROWS))
+                        writer.write_table(group, GROUP_ROWS)
+                        left -= group.num_rows
+                # Writing equal bytes would change the modification time, and a landed file would look changed.
+                if not zone.holds(staged, path):
+                    zone.save(staged, path)
+                staged.unlink()
+    except OSError as error:
+        raise CryptoError(
+            f"The sample can't be written to {zone.address} ({first_line(error)}); check permissions and free "
+            "space, and of a bucket its name, AWS_REGION and the credentials."
+        ) from error
+    return [f"{zone.address}/{path}" for path in paths]
 
 
-def _trades(random: np.random.Generator, plan: Plan) -> tuple[pa.Table, np.ndarray]:
-    """Return all rows ordered by time, and their positions, shape (trades,), in the order of the files."""
-    count = plan.trades
-    symbol, moment = _moments(random, plan)
-    side = random.integers(0, 2, count)
-    price = _prices(random, plan)[symbol, moment // MINUTE]
-    # A buyer pays a little more than a seller gets.
-    price = price * np.exp(random.normal(0, 2e-4, count) + np.where(side == 0, 1e-4, -1e-4))
-    # The median trade is worth about 500 dollars, and a few are worth a million.
-    volume = np.maximum(np.round(random.lognormal(6.2, 1.6, count) / price, 6), 1e-6)
-    first = np.unique(symbol * plan.days + moment // DAY, return_index=True)[1]
-    # The first trade of each symbol and day is never made dirty, so that every day has a valid trade.
-    spare = np.setdiff1d(np.arange(count), first)
-    rows = {
-        "number": np.arange(count),
-        "symbol": symbol,
-        "price": np.where(price >= 10, np.round(price, 2), np.maximum(np.round(price, 4), 1e-4)),
-        "volume": volume,
-        "side": side,
-        "exchange": random.choice(len(EXCHANGES), count, p=list(EXCHANGES.values())),
-        "moment": moment + (plan.start - date(1970, 1, 1)).days * DAY,
-        "user": np.minimum(random.zipf(1.3, count), 5_000),
-        "no_volume": np.zeros(count, bool),
-        "no_id": np.zeros(count, bool),
-    }
-    rows["no_volume"][spare[random.random(len(spare)) < MISSING_VOLUMES]] = True
-    file = np.arange(count) * plan.files // count
-    _add_dirt(random, plan, rows, file, spare)
-    return _table(plan, rows), np.argsort(file, kind="stable")
+def _take(tables: Iterator[pa.Table], waiting: list[pa.Table], count: int) -> pa.Table:
+    """Return the next rows; ``waiting`` are those that have been read from ``tables`` and not been taken."""
+    while sum(table.num_rows for table in waiting) < count:
+        waiting.append(next(tables))
+    together = pa.concat_tables(waiting)
+    waiting[:] = [together.slice(count)]
+    return together.slice(0, count).combine_chunks()
 
 
-def _add_dirt(
-    random: np.random.Generator, plan: Plan, rows: dict[str, np.ndarray], file: np.ndarray, spare: np.ndarray
-) -> None:
-    """Make a share of ``plan.dirt`` of all rows dirty, in place, with equally many rows of each kind.
+class _Sample:
+    """The trades of a plan, a day at a time.
 
-    ``rows`` and ``file``, the number of each row's file, have shape (trades,); ``spare`` are the rows to choose from.
+    The numbers of a column are drawn one after the other for all trades, and then those of the next column. So each
+    column, or part of one, has a generator of its own, that stands where its numbers begin.
     """
-    dirty, clean = np.split(random.permutation(spare), [round(plan.dirt * plan.trades)])
-    if not len(clean):
-        clean = spare
-    repeated, conflicting, late, *parts = np.array_split(dirty, 3 + len(WRONG))
-    for values in rows.values():
-        values[repeated] = values[clean[np.arange(len(repeated)) % len(clean)]]
-    rows["number"][conflicting] = rows["number"][clean[-1 - np.arange(len(conflicting)) % len(clean)]]
-    file[late] = random.integers(file[late], plan.files)
-    for (column, wrong), part in zip(WRONG, parts, strict=True):
-        rows[column][part] = random.choice(wrong, len(part))
-        if column == "volume":
-            rows["no_volume"][part] = False
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        random = np.random.default_rng(plan.seed)
+        shares = np.array([MARKET.get(symbol, (0, 0.1))[1] for symbol in plan.symbols])
+        weights = (shares[:, None] * random.lognormal(0, 0.3, plan.days)).ravel()
+        counts = 1 + random.multinomial(plan.trades - len(weights), weights / weights.sum())
+        # How many trades each symbol has on each day.
+        self.counts = counts.reshape(len(plan.symbols), plan.days)
+        of_symbols = self.counts.sum(axis=1).tolist()
+        self.starts = {
+            "minute": _skip(random, _uniform, of_symbols),
+            "microsecond": _skip(random, _microsecond, of_symbols),
+            "side": _skip(random, _side, [plan.trades]),
+        }
+        self.prices = _prices(random, plan)
+        for name, draw in (("spread", _spread), ("worth", _worth), ("exchange", _uniform), ("user", _user)):
+            self.starts[name] = _skip(random, draw, [plan.trades])
+        self.starts["no_volume"] = _skip(random, _uniform, [plan.trades - len(weights)])
+        self.dirt: list[_Dirt] = []
+        if round(plan.dirt * plan.trades):
+            self._draw_dirt(random)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield all rows in the order of the files: by time, but late rows at the beginning of a later file."""
+        late: dict[int, list[pa.Table]] = defaultdict(list)
+        reached = -1
+        for start, rows in self._clean_days():
+            end = start + len(rows["number"])
+            in_time = np.arange(start, end) * self.plan.files // self.plan.trades
+            file = in_time.copy()
+            for dirt in self.dirt:
+                dirt.put(rows | {"file": file}, start, end)
+            table = _table(self.plan, rows)
+            for number in np.unique(in_time).tolist():
+                if number > reached:
+                    yield from late.pop(number, ())
+                    reached = number
+                for target in np.unique(file[in_time == number]).tolist():
+                    chosen = table.filter(pa.array((in_time == number) & (file == target)))
+                    if target == number:
+                        yield chosen
+                    else:
+                        late[target].append(chosen)
+
+    def _clean_days(self) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+        """Yield each day's first row number, and its rows without dirt."""
+        plan, random = self.plan, deepcopy(self.starts)
+        shares = np.cumsum(list(EXCHANGES.values()))
+        epoch = (plan.start - date(1970, 1, 1)).days
+        start = 0
+        for day in range(plan.days):
+            symbol, moment, first = self._moments(random, day)
+            count = len(symbol)
+            side = _side(random["side"][0], count)
+            price = self.prices[symbol, day * MINUTES + moment // MINUTE]
+            # A buyer pays a little more than a seller gets.
+            price = price * np.exp(_spread(random["spread"][0], count) + np.where(side == 0, 1e-4, -1e-4))
+            no_volume = np.zeros(count, bool)
+            spare = np.delete(np.arange(count), first)
+            no_volume[spare] = _uniform(random["no_volume"][0], len(spare)) < MISSING_VOLUMES
+            rows = {
+                "number": np.arange(start, start + count),
+                "symbol": symbol,
+                "price": np.where(price >= 10, np.round(price, 2), np.maximum(np.round(price, 4), 1e-4)),
+                "volume": np.maximum(np.round(_worth(random["worth"][0], count) / price, 6), 1e-6),
+                "side": side,
+                "exchange": (shares / shares[-1]).searchsorted(_uniform(random["exchange"][0], count), side="right"),
+                "moment": moment + (epoch + day) * DAY,
+                "user": np.minimum(_user(random["user"][0], count), 5_000),
+                "no_volume": no_volume,
+                "no_id": np.zeros(count, bool),
+            }
+            yield start, rows
+            start += count
+
+    def _moments(self, random: dict[str, list[np.random.Generator]], day: int) -> tuple[np.ndarray, ...]:
+        """Return a day's symbol codes and microseconds, ordered by time, and the place of each symbol's first trade."""
+        counts = self.counts[:, day]
+        symbol = np.repeat(np.arange(len(counts)), counts)
+        # Trading is busiest around 15:00 UTC (minute 900), when both Europe and America are awake.
+        rate = np.cumsum(1 + 0.5 * np.cos((np.arange(MINUTES) - 900) / MINUTES * 2 * np.pi))
+        uniform = np.concatenate([_uniform(one, count) for one, count in zip(random["minute"], counts, strict=True)])
+        within = [_microsecond(one, count) for one, count in zip(random["microsecond"], counts, strict=True)]
+        moment = np.searchsorted(rate / rate[-1], uniform, side="right") * MINUTE + np.concatenate(within)
+        order = np.lexsort((symbol, moment))
+        symbol = symbol[order]
+        return symbol, moment[order], np.unique(symbol, return_index=True)[1]
+
+    def _draw_dirt(self, random: np.random.Generator) -> None:
+        """Choose a share of ``plan.dirt`` of all rows to be dirty, with equally many rows of each kind.
+
+        The first trade of each symbol and day is never dirty, so that every day has a valid trade.
+        """
+        plan, ends, again = self.plan, [0], deepcopy(self.starts)
+        first = []
+        for day in range(plan.days):
+            first.append(ends[-1] + self._moments(again, day)[2])
+            ends.append(ends[-1] + int(self.counts[:, day].sum()))
+        spare = np.delete(np.arange(plan.trades, dtype=np.int32), np.concatenate(first))
+        dirty, clean = np.split(random.permutation(spare), [round(plan.dirt * plan.trades)])
+        if not len(clean):
+            clean = spare
+        repeated, conflicting, late, *parts = np.array_split(dirty, 3 + len(WRONG))
+        file = random.integers(late.astype(np.int64) * plan.files // plan.trades, plan.files)
+        copies = self._copies(repeated, clean[np.arange(len(repeated)) % len(clean)])
+        self.dirt = [*copies, _Dirt("file", late, file)]
+        self.dirt.append(_Dirt("number", conflicting, clean[-1 - np.arange(len(conflicting)) % len(clean)]))
+        for (column, wrong), part in zip(WRONG, parts, strict=True):
+            self.dirt.append(_Dirt(column, part, random.choice(wrong, len(part))))
+            if column == "volume":
+                self.dirt.append(_Dirt("no_volume", part, np.zeros(len(part), bool)))
+
+    def _copies(self, rows: np.ndarray, originals: np.ndarray) -> Iterator[_Dirt]:
+        """Yield, for each column, the values of other rows for some rows."""
+        values: dict[str, np.ndarray] = {}
+        order = np.argsort(originals)
+        for start, of_day in self._clean_days():
+            low, high = np.searchsorted(originals[order], [start, start + len(of_day["number"])])
+            places = order[low:high]
+            for name, column in of_day.items():
+                values.setdefault(name, np.empty(len(rows), column.dtype))[places] = column[originals[places] - start]
+        for name, column in values.items():
+            yield _Dirt(name, rows, column)
+
+
+class _Dirt:
+    """Values of one column for some rows, by the rows' numbers."""
+
+    def __init__(self, column: str, rows: np.ndarray, values: np.ndarray) -> None:
+        order = np.argsort(rows)
+        self.column, self.rows, self.values = column, rows[order], values[order]
+
+    def put(self, rows: dict[str, np.ndarray], start: int, end: int) -> None:
+        """Put the values into the rows from number ``start`` to before ``end``."""
+        low, high = np.searchsorted(self.rows, [start, end])
+        rows[self.column][self.rows[low:high] - start] = self.values[low:high]
+
+
+def _skip(
+    random: np.random.Generator, draw: Callable[[np.random.Generator, int], np.ndarray], counts: Sequence[int]
+) -> list[np.random.Generator]:
+    """Draw so many numbers in turn; return generators that stand where each part of them begins."""
+    starts = []
+    for count in counts:
+        starts.append(deepcopy(random))
+        for left in range(count, 0, -BLOCK):
+            draw(random, min(left, BLOCK))
+    return starts
+
+
+def _uniform(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.random(count)
+
+
+def _microsecond(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.integers(0, MINUTE, count)
+
+
+def _side(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.integers(0, 2, count)
+
+
+def _spread(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.normal(0, 2e-4, count)
+
+
+def _worth(random: np.random.Generator, count: int) -> np.ndarray:
+    # The median trade is worth about 500 dollars, and a few are worth a million.
+    return random.lognormal(6.2, 1.6, count)
+
+
+def _user(random: np.random.Generator, count: int) -> np.ndarray:
+    return random.zipf(1.3, count)
 
 
 def _table(plan: Plan, rows: dict[str, np.ndarray]) -> pa.Table:
@@ -198,20 +343,6 @@ def _table(plan: Plan, rows: dict[str, np.ndarray]) -> pa.Table:
         _numbered("user", rows["user"], 4),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
-
-
-def _moments(random: np.random.Generator, plan: Plan) -> tuple[np.ndarray, np.ndarray]:
-    """Return symbol codes and microseconds since the first day, shape (trades,), ordered by time."""
-    shares = np.array([MARKET.get(symbol, (0, 0.1))[1] for symbol in plan.symbols])
-    weights = (shares[:, None] * random.lognormal(0, 0.3, plan.days)).ravel()
-    counts = 1 + random.multinomial(plan.trades - len(weights), weights / weights.sum())
-    symbol, day = np.divmod(np.repeat(np.arange(len(weights)), counts), plan.days)
-    # Trading is busiest around 15:00 UTC (minute 900), when both Europe and America are awake.
-    rate = np.cumsum(1 + 0.5 * np.cos((np.arange(MINUTES) - 900) / MINUTES * 2 * np.pi))
-    minute = np.searchsorted(rate / rate[-1], random.random(plan.trades), side="right")
-    moment = day * DAY + minute * MINUTE + random.integers(0, MINUTE, plan.trades)
-    order = np.lexsort((symbol, moment))
-    return symbol[order], moment[order]
 
 
 def _prices(random: np.random.Generator, plan: Plan) -> np.ndarray:
@@ -245,44 +376,3 @@ def _pick(texts: Sequence[str], codes: np.ndarray) -> pa.Array:
     # As in a list, a negative code counts from the end.
     indices = pa.array(codes % len(texts), pa.int32())
     return pa.DictionaryArray.from_arrays(indices, pa.array(texts)).cast(pa.string())
-
-
-def _write(destination: str, name: str, content: bytes) -> str:
-    if destination.startswith("s3://"):
-        return _write_s3(destination, name, content)
-    folder = Path(destination)
-    target, temporary = folder / name, folder / f"_{name}.{os.getpid()}"
-    try:
-        # Writing equal bytes would change the modification time, and a landed file would look changed.
-        if not (target.is_file() and target.read_bytes() == content):
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                temporary.write_bytes(content)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise CryptoError(
-            f"The sample can't be written to {folder} ({error.strerror}); check permissions and free space."
-        ) from error
-    return str(target)
-
-
-def _write_s3(destination: str, name: str, content: bytes) -> str:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    bucket, _, prefix = destination.removeprefix("s3://").strip("/").partition("/")
-    key = f"{prefix}/{name}".lstrip("/")
-    try:
-        client = boto3.client("s3")
-        same = f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
-        listed = client.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", [])
-        if not any(item["Key"] == key and item["ETag"] == same for item in listed):
-            client.put_object(Bucket=bucket, Key=key, Body=content)
-    except (BotoCoreError, ClientError) as error:
-        raise CryptoError(
-            f"The sample can't be written to s3://{bucket} ({first_line(error)}); "
-            "check the bucket's name, AWS_REGION and the credentials."
-        ) from error
-    return f"s3://{bucket}/{key}"

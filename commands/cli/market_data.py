@@ -51,7 +51,7 @@ def landing_options(*sides: str, side_help: str) -> Callable[[Any], Any]:
 @click.option("--symbols", default="BTC,ETH,SOL,MATIC,AVAX", show_default=True, help="Symbols, separated by commas.")
 @click.option("--dirt", default=0.0, show_default=True, help="Share of rows made dirty (0 to 1), besides null volumes.")
 @click.option("--seed", default=42, show_default=True, help="Same seed, same bytes.")
-@click.option("--if-empty", is_flag=True, help="Only if the landing zone has no file yet.")
+@click.option("--if-empty", is_flag=True, help="Write nothing if there is a Parquet file already.")
 def generate_command(
     destination: str | None,
     trades: int,
@@ -67,14 +67,16 @@ def generate_command(
     Example: crypto generate --trades 1000000 --days 400
     """
     from ingestion import landing_zone
+    from lakehouse.storage import raw_files
     from market_data import sample
 
     settings = load()
     destination = destination or settings.landing_zone
-    if if_empty and landing_zone.of(settings).list().files:
+    if if_empty and landing_zone.at(destination, settings).list().files:
         return
     names = [name.strip() for name in symbols.split(",")]
-    paths = sample.generate(destination, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed)
+    zone = raw_files.at(destination, settings)
+    paths = sample.generate(zone, trades=trades, days=days, files=files, symbols=names, dirt=dirt, seed=seed)
     click.echo(f"Wrote {trades:,} trades of {days} days in {len(paths)} files to {destination}")
 
 

@@ -12,6 +12,8 @@ from pyarrow import fs
 from lakehouse.settings import Settings
 from lakehouse.storage import s3
 
+BLOCK = 4 << 20
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -19,6 +21,11 @@ class Destination:
 
     filesystem: fs.FileSystem
     root: str
+
+    @property
+    def address(self) -> str:
+        """The landing zone as a user knows it."""
+        return self.root if isinstance(self.filesystem, fs.LocalFileSystem) else f"s3://{self.root}"
 
     def names(self, folder: str) -> list[str]:
         """Return the names in one of its folders, none if the folder doesn't exist; raise OSError."""
@@ -29,6 +36,14 @@ class Destination:
         """Open a file for random access; raise OSError if it can't be opened."""
         return self.filesystem.open_input_file(f"{self.root}/{path}")
 
+    def holds(self, staged: Path, path: str) -> bool:
+        """Return whether the file ``path`` is there with the bytes of a file of this machine; raise OSError."""
+        (info,) = self.filesystem.get_file_info([f"{self.root}/{path}"])
+        if info.type != fs.FileType.File or info.size != staged.stat().st_size:
+            return False
+        with staged.open("rb") as one, self.open(path) as other:
+            return all(block == other.read(BLOCK) for block in iter(lambda: one.read(BLOCK), b""))
+
     def save(self, staged: Path, path: str) -> None:
         """Copy a finished file of this machine to ``path``, where it appears whole or not at all; raise OSError."""
         folder, _, name = f"{self.root}/{path}".rpartition("/")
@@ -37,12 +52,17 @@ class Destination:
         # Files whose names begin with _ are not landed, so one that a killed command left behind does no harm.
         unfinished = f"{folder}/_{name}"
         with staged.open("rb") as source, self.filesystem.open_output_stream(unfinished) as target:
-            shutil.copyfileobj(source, target, 4 << 20)
+            shutil.copyfileobj(source, target, BLOCK)
         self.filesystem.move(unfinished, f"{folder}/{name}")
 
 
 def destination(settings: Settings) -> Destination:
     """Return where the settings' landing zone is written; raise CryptoError if S3 can't be set up."""
-    if settings.landing_zone.startswith("s3://"):
-        return Destination(s3.file_system(settings), settings.landing_zone.removeprefix("s3://"))
-    return Destination(fs.LocalFileSystem(), settings.landing_zone)
+    return at(settings.landing_zone, settings)
+
+
+def at(address: str, settings: Settings) -> Destination:
+    """Return a landing zone in a folder or below an ``s3://`` address; raise CryptoError if S3 can't be set up."""
+    if address.startswith("s3://"):
+        return Destination(s3.file_system(settings), address.removeprefix("s3://").rstrip("/"))
+    return Destination(fs.LocalFileSystem(), address)

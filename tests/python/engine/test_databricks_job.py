@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyarrow import fs
 from support.databases import Server
 from support.dbutils import Secrets
 
@@ -14,6 +15,7 @@ from commands.databricks.ingest import Task
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.postgres import embedded
+from lakehouse.storage.raw_files import Destination
 from market_data import sample
 
 CANARY = "canary-7b1d"
@@ -55,7 +57,7 @@ def job(spark, tmp_path: Path) -> Iterator[Task]:
 
 
 def test_files_of_a_volume_land_once_with_the_reference_data(spark, job: Task, scope, capsys):
-    sample.generate(job.landing, trades=500)
+    sample.generate(Destination(fs.LocalFileSystem(), job.landing), trades=500)
     (Path(job.landing) / "cut.parquet").write_bytes(b"PAR1")
     landed = ingest.run(job, spark, Secrets(scope))
     assert (landed.rows, [why.reason for why in landed.set_aside.values()]) == (500, ["unreadable"])

@@ -13,6 +13,7 @@ from ingestion import landing_zone, ledger, normalise
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
+from lakehouse.storage import raw_files
 from market_data import import_files, sample
 from market_data.trade_files import ImportOptions
 
@@ -44,12 +45,12 @@ def put(settings: Settings, key: str, content: bytes) -> None:
 
 
 def test_a_sample_in_a_bucket_is_listed_and_left_alone_the_second_time(cloud: Settings):
-    addresses = sample.generate(cloud.landing_zone, trades=500)
+    addresses = sample.generate(raw_files.destination(cloud), trades=500)
     zone = landing_zone.of(cloud)
     listed = zone.list().files
     assert [f"{cloud.landing_zone}/{file.path}" for file in listed] == addresses
     time.sleep(1.1)
-    assert sample.generate(cloud.landing_zone, trades=500) == addresses
+    assert sample.generate(raw_files.destination(cloud), trades=500) == addresses
     assert zone.list().files == listed
     assert all(zone.holds(file) for file in listed)
 
@@ -88,7 +89,7 @@ def test_a_bucket_without_trades_is_an_empty_landing_zone(cloud: Settings):
 
 
 def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, cloud: Settings):
-    first, second = sample.generate(cloud.landing_zone, trades=500)
+    first, second = sample.generate(raw_files.destination(cloud), trades=500)
     put(cloud, "trades/cut.parquet", b"PAR1 and no more")
     put(cloud, "trades/empty.parquet", b"")
     landed = ledger.ingest(spark, cloud, schema=schema)
@@ -102,7 +103,7 @@ def test_files_of_a_bucket_land_once_and_bad_ones_are_set_aside(spark, schema, c
 
 
 def test_a_lost_line_is_not_taken_for_a_broken_file(cloud: Settings, monkeypatch: pytest.MonkeyPatch):
-    sample.generate(cloud.landing_zone, trades=500)
+    sample.generate(raw_files.destination(cloud), trades=500)
     zone = landing_zone.of(cloud)
     listed = zone.list().files
 
@@ -121,14 +122,14 @@ def test_a_wrong_bucket_is_one_sentence(cloud: Settings, s3_server: str, tmp_pat
     with pytest.raises(CryptoError, match="no-such-bucket"):
         landing_zone.of(wrong).list()
     with pytest.raises(CryptoError, match="no-such-bucket"):
-        sample.generate(wrong.landing_zone, trades=500)
+        sample.generate(raw_files.destination(wrong), trades=500)
     file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.zip", market_files.TRADES)
     given = import_files.Import([file], ImportOptions())
     assert list(given.write(wrong)) == [] and "no-such-bucket" in given.refused[0]
 
 
 def test_a_key_that_arrow_refuses_is_set_aside_and_the_others_land(spark, schema, cloud: Settings):
-    (address,) = sample.generate(cloud.landing_zone, trades=500, files=1)
+    (address,) = sample.generate(raw_files.destination(cloud), trades=500, files=1)
     good = boto3.client("s3").get_object(Bucket=cloud.raw_bucket, Key=address.removeprefix(f"s3://{cloud.raw_bucket}/"))
     content = good["Body"].read()
     for key in ("trades//x.parquet", "trades/day=1//y.parquet"):

@@ -1,6 +1,7 @@
 """The sample: what it promises of every seed, and what its options change."""
 
 import hashlib
+import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -8,13 +9,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
+from pyarrow import csv, fs
+from support.isolation import no_settings
 
+from commands import cli
 from lakehouse.errors import CryptoError
+from lakehouse.storage.raw_files import Destination
+from lakehouse.storage.raw_trades import SCHEMA
 from market_data import sample
 
 
+def zone(folder: Path) -> Destination:
+    return Destination(fs.LocalFileSystem(), str(folder))
+
+
 def made(folder: Path, **options) -> pa.Table:
-    return pa.concat_tables(pq.read_table(path) for path in sample.generate(str(folder), **options))
+    return pa.concat_tables(pq.read_table(path) for path in sample.generate(zone(folder), **options))
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -23,7 +34,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_the_default_is_a_hundred_thousand_trades_of_five_symbols_on_ninety_days(tmp_path: Path):
     table = made(tmp_path)
-    assert table.schema.equals(sample.SCHEMA)
+    assert table.schema.equals(SCHEMA)
     assert len([*tmp_path.iterdir()]) == 2
     frame = table.to_pandas()
     assert len(frame) == frame["trade_id"].nunique() == 100_000
@@ -63,10 +74,44 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_other_ids(tmp_path: 
     assert ids[0] & ids[1] <= {None}
 
 
+GOLDEN = {
+    "clean": ({"trades": 2_000, "days": 10}, "ba8bcd2600bc9e96"),
+    "dirty": ({"trades": 5_000, "days": 10, "dirt": 0.2, "files": 3}, "2ce792d1bbf9a921"),
+    "all dirty": ({"trades": 100, "days": 20, "symbols": ["BTC", "XYZ"], "files": 7, "dirt": 1.0}, "c7a0cbcd077d4719"),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_samples_are_the_same_in_every_version(tmp_path: Path, name: str):
+    options, digest = GOLDEN[name]
+    text = pa.BufferOutputStream()
+    csv.write_csv(made(tmp_path, **options).combine_chunks(), text)
+    assert hashlib.sha256(text.getvalue()).hexdigest()[:16] == digest
+
+
+def test_memory_is_that_of_a_day(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(sample, "BLOCK", 1_000)
+    tracemalloc.start()
+    sample.generate(zone(tmp_path), trades=400_000, days=200, files=40, symbols=["BTC"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Eight bytes for each trade of one column would be 3.2 MB, and there are ten columns.
+    assert peak < 20e6
+
+
+def test_if_empty_looks_into_the_folder_that_is_given(tmp_path: Path):
+    home, folder = tmp_path / "home", tmp_path / "folder"
+    for options in ((), ("--to", str(folder)), ("--to", str(folder))):
+        command = ["generate", "--trades", "500", "--if-empty", *options]
+        done = CliRunner(env=no_settings() | {"CRYPTO_HOME": str(home)}).invoke(cli.main, command)
+        assert done.exit_code == 0, done.output
+    assert len(list(folder.glob("*.parquet"))) == 2 and not done.output
+
+
 def test_a_file_that_is_there_already_is_left_alone(tmp_path: Path):
-    first = sample.generate(str(tmp_path), trades=500)
+    first = sample.generate(zone(tmp_path), trades=500)
     times = [path.stat().st_mtime_ns for path in tmp_path.iterdir()]
-    assert sample.generate(str(tmp_path), trades=500) == first
+    assert sample.generate(zone(tmp_path), trades=500) == first
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == times
 
 
@@ -116,11 +161,11 @@ def test_dirt_is_of_every_kind(tmp_path: Path):
 )
 def test_what_cannot_be_made_is_refused_in_one_sentence(tmp_path: Path, options: dict, message: str):
     with pytest.raises(CryptoError, match=message):
-        sample.generate(str(tmp_path / "new"), **options)
+        sample.generate(zone(tmp_path / "new"), **options)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CryptoError, match="check permissions and free space"):
-        sample.generate(str(tmp_path / "file" / "below"), trades=500)
+        sample.generate(zone(tmp_path / "file" / "below"), trades=500)
