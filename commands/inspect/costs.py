@@ -47,7 +47,7 @@ def _print(settings: Settings, runs: list[PastRun]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    table.add_column("run (UTC)")
+    table.add_column("ended (UTC)")
     table.add_column("outcome")
     table.add_column("seconds", justify="right")
     table.add_column("cost", justify="right")

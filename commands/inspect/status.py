@@ -225,8 +225,8 @@ def _print(state: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Data home {state['home']}, landing zone {state['landing_zone']}")
     table = Table(box=None, pad_edge=False)
-    for name, side in (("table", "left"), ("rows", "right"), ("latest (UTC)", "left"), ("changed (UTC)", "left")):
-        table.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for name in ("table", "rows", "latest event (UTC)", "last commit (UTC)"):
+        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=True)
     for row in state["tables"]:
         table.add_row(row["table"], f"{row['rows']:,}", row["latest"] or "", row["changed_at"])
     console.print(table if state["tables"] else "No table yet; `crypto run` makes them.")

@@ -43,7 +43,7 @@ class Node:
         return self.needs_attention and self.status != "warn"
 
     def __str__(self) -> str:
-        rows = "" if self.rows is None else f", {self.rows:,} rows"
+        rows = "" if self.rows is None else f", {self.rows:,} row{'s' * (self.rows != 1)}"
         return f"{self.status} {self.kind} {self.name}{rows} (owner: {self.owner})"
 
 
