@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
@@ -26,28 +24,14 @@ from lakehouse.storage import lake
 CREATE_VIEW = re.compile(r"\s*create or replace view `?(\w+)`?\.`?(\w+)`?", re.IGNORECASE)
 QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 QUERY_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
-# How long an engine that has answered is taken for one that still does.
-FRESH_SECONDS = 5
-_sessions: dict[tuple[Path, str], tuple[float, Any]] = {}
+# dbt opens a connection for each node: an engine that has answered is taken for one that still does for so long.
+TRUSTED_SECONDS = 5
 
 
 @cache
 def local_settings(engine: str) -> settings.Settings:
     """Return the settings of this dbt process for an engine, as the target's profile names it."""
     return replace(settings.load(), engine=engine)
-
-
-def session(settings: Settings) -> Any:
-    """Return this process's session, and see at most every FRESH_SECONDS that its engine answers.
-
-    dbt opens a connection for each node, and asking means a lock, a look at processes and a new channel each time.
-    """
-    key = settings.home, settings.engine
-    asked, spark = _sessions.get(key, (0.0, None))
-    if spark is None or spark.is_stopped or time.monotonic() > asked + FRESH_SECONDS:
-        spark = engine.session(settings)
-        _sessions[key] = time.monotonic(), spark
-    return spark
 
 
 @dataclass
@@ -88,7 +72,7 @@ class LocalSparkConnectionManager(SparkConnectionManager):
             return connection
         try:
             found = local_settings(connection.credentials.engine)
-            connection.handle = Handle(session(found), found)
+            connection.handle = Handle(engine.session(found, trusted_seconds=TRUSTED_SECONDS), found)
         except CryptoError as error:
             raise FailedToConnectError(str(error)) from error
         connection.state = ConnectionState.OPEN

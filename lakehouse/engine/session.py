@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.engine import server
@@ -13,13 +15,22 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# One session a process, which dbt asks for from several threads.
+# By data home and kind of engine: when the engine last answered, its address, and this process's session in it.
+_sessions: dict[tuple[Path, str], tuple[float, str, Any]] = {}
+# dbt asks from several threads.
 _opening = threading.Lock()
-_sessions: dict[str, Any] = {}
 
 
-def session(settings: Settings) -> SparkSession:
-    """Return a session of the home's engine, which is started if need be; CryptoError if it can't."""
+def session(settings: Settings, *, trusted_seconds: float = 0) -> SparkSession:
+    """Return this process's session of the home's engine, which is started if need be; CryptoError if it can't.
+
+    An engine that has answered less than ``trusted_seconds`` ago is not asked again: asking means a lock, a look at
+    processes and a new channel.
+    """
+    key = settings.home, settings.engine
+    answered, _, spark = _sessions.get(key, (0.0, "", None))
+    if spark is not None and not spark.is_stopped and time.monotonic() < answered + trusted_seconds:
+        return spark
     engine = server.ensure(settings)
     from pyspark.errors import PySparkException
 
@@ -28,9 +39,10 @@ def session(settings: Settings) -> SparkSession:
     os.environ["SPARK_REMOTE"] = engine.url
     try:
         with _opening:
-            spark = _sessions.get(engine.url)
-            if spark is None or spark.is_stopped:
-                spark = _sessions[engine.url] = server.open_session(engine)
+            _, url, spark = _sessions.get(key, (0.0, "", None))
+            if spark is None or spark.is_stopped or url != engine.url:
+                spark = server.open_session(engine)
+            _sessions[key] = time.monotonic(), engine.url, spark
         return spark
     except PySparkException as error:
         raise CryptoError(f"The engine does not answer; see {server.log_file(settings)}.") from error
@@ -39,5 +51,6 @@ def session(settings: Settings) -> SparkSession:
 def forget(settings: Settings) -> None:
     """Close this process's session in the home's engine, if it has one, and leave it open for other processes."""
     engine = server.status(settings)
-    if engine and (spark := _sessions.pop(engine.url, None)):
+    _, url, spark = _sessions.pop((settings.home, settings.engine), (0.0, "", None))
+    if engine and url == engine.url:
         spark.stop()
