@@ -9,6 +9,9 @@ OWN := --no-deps --no-build-isolation --editable .
 # An environment that has had the tests' packages keeps them: a test that calls `make run` must not lose its own.
 LOCK := $(if $(wildcard .venv/ready-dev),dev,main)
 LOCKS := requirements/main.txt requirements/uv.txt pyproject.toml
+# A file's tests share what they set up. Files go in the order of their folders, so that the short ones of unit/ are last and
+# neither process waits for the other.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup setup-dev run test test-all check-infra lint format lock clean
 
@@ -24,10 +27,10 @@ run: setup       ## land the trades (sample ones if there are none), build, test
 	@$(BIN)/crypto run
 
 test: .venv/ready-dev ## the suite of every change
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long"
+	$(PYTEST) -m "not long"
 
 test-all: .venv/ready-dev ## also kill loops, replays, deep property tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 check-infra: .venv-infra/ready ## Terraform and workflows: format, the providers' arguments, security rules
 	@if command -v terraform > /dev/null; then terraform fmt -check -recursive infra; \

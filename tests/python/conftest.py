@@ -69,10 +69,13 @@ def engine_settings(tmp_path_factory: pytest.TempPathFactory) -> settings_module
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the Postgres servers of this run's data homes, which, unlike its engines, do not stop by themselves."""
+    """Stop the servers of this run's data homes, before pytest removes them."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
-    for port in session.config._tmp_path_factory.getbasetemp().glob("**/postgres/port"):
+    base = session.config._tmp_path_factory.getbasetemp()
+    for state in base.glob("**/engine/engine.json"):
+        engine.stop(settings_module.load(no_settings() | {"CRYPTO_HOME": str(state.parents[1])}, PROJECT))
+    for port in base.glob("**/postgres/port"):
         Embedded(port.parents[1]).stop()
 
 
