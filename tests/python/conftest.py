@@ -13,6 +13,7 @@ import uuid
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support.isolation import no_settings
 from support.project import PROJECT
@@ -23,6 +24,9 @@ from lakehouse.postgres.embedded import Embedded
 
 os.environ["TZ"] = "UTC"
 time.tzset()
+# A slow machine fails no property test.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 pytest_plugins = [
     "support.bucket_fixtures",
