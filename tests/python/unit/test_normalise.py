@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingestion import normalise
@@ -300,6 +300,7 @@ def test_broken_files_are_told_apart_and_the_rest_is_copied(zone: Zone):
     assert [row["source_file"] for row in zone.rows()] == ["good.parquet"] * 2
 
 
+@settings(deadline=None)
 @given(cut=st.floats(0, 1, exclude_max=True))
 def test_a_file_cut_anywhere_is_unreadable_or_empty(tmp_path_factory: pytest.TempPathFactory, cut: float):
     zone = Zone(tmp_path_factory.mktemp("cut"))
@@ -308,6 +309,7 @@ def test_a_file_cut_anywhere_is_unreadable_or_empty(tmp_path_factory: pytest.Tem
     assert zone.stage().set_aside["x.parquet"].reason in ("unreadable", "empty")
 
 
+@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), damage=st.binary(min_size=1, max_size=40))
 def test_a_damaged_file_lands_whole_or_not_at_all(
     tmp_path_factory: pytest.TempPathFactory, place: float, damage: bytes
