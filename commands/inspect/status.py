@@ -121,17 +121,19 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _lake(settings: Settings) -> str:
-    """Return the number of tables and views; raise CryptoError for those that a run builds and that are not there."""
-    if not history.outcomes(settings, 1):
+    """Return the number of tables and views; raise CryptoError for those that the last run built and that are gone."""
+    last = history.runs(settings, 1)
+    if not last:
         return "not built yet"
-    built = {f"{layer}.{name}" for layer in LAYERS for name in lake.layer(settings, layer).names()}
-    models = [path for layer in LAYERS for path in settings.project.glob(f"models/{layer}/**/*.*")]
-    expected = {
-        f"{path.relative_to(settings.project).parts[1]}.{path.stem}" for path in models if path.suffix != ".yml"
-    }
-    if gone := sorted((expected | {f"bronze.{table}" for table in bronze.TABLES}) - built):
+    found = {f"{layer}.{name}" for layer in LAYERS for name in lake.layer(settings, layer).names()}
+    built = {node.name for node in last[0].nodes if node.status == "success"}
+    # A model whose file has gone meanwhile leaves a table that nobody misses.
+    models = [path for kind in ("sql", "py") for path in settings.project.glob(f"models/*/**/*.{kind}")]
+    layers = {path.stem: path.relative_to(settings.project).parts[1] for path in models}
+    expected = {f"{layers[name]}.{name}" for name in built if layers.get(name) in LAYERS}
+    if gone := sorted((expected | {f"bronze.{table}" for table in bronze.TABLES}) - found):
         raise CryptoError(f"The lake lacks {', '.join(gone)}; run `crypto engine stop`, then `crypto run`.")
-    return f"{len(built)} tables and views"
+    return f"{len(found)} tables and views"
 
 
 def _python() -> str:
