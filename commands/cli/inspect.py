@@ -9,36 +9,61 @@ import click
 
 from commands.cli.group import ENGINES, load, main, target_option
 
+# What --select stands for without a name.
+CHANGED = "changed"
+
 
 @main.command()
 @click.option(
     "--seed", type=int, help="Repeat the order of the verify that printed this seed.  [default: a random one]"
 )
-@click.option("--batches", default=3, show_default=True, help="Number of batches in which the trades land.")
+@click.option(
+    "--batches",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Number of batches in which the trades land.",
+)
+@click.option(
+    "--select",
+    "selection",
+    is_flag=False,
+    flag_value=CHANGED,
+    metavar="[MODELS]",
+    help="Compute models over the live tables instead; without a name, those whose text changed since they passed.",
+)
 @target_option
-def verify_command(seed: int | None, batches: int, target: str) -> None:
+def verify_command(seed: int | None, batches: int, selection: str | None, target: str) -> None:
     """Check that the tables do not depend on the trades' order.
 
     In a scratch home with an engine of its own, verify lands all trades in another order and in pieces, and compares
     every silver and gold table with the live one, which it only reads. It publishes nothing.
 
-    Example: crypto verify --seed 7
+    With --select it computes the queries of some models once, over the live tables that they read, and compares types
+    and values. MODELS are chosen as dbt does it; with --target spark, Apache Spark computes them.
+
+    Examples: crypto verify --seed 7; crypto verify --select market_overview --target spark
     """
     import secrets
 
     from commands.inspect import verify
     from commands.run import lock
 
-    settings = load()
-    seed = secrets.randbelow(1_000_000) if seed is None else seed
-    click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
-    with lock.exclusive(settings):
-        differences = verify.verify(settings, ENGINES[target], seed, batches, click.echo)
+    settings, kind = load(), ENGINES[target]
+    with lock.exclusive(settings, uses_engine=False):
+        if selection:
+            models = None if selection == CHANGED else selection
+            differences = verify.verify_models(settings, kind, models, click.echo)
+        else:
+            seed = secrets.randbelow(1_000_000) if seed is None else seed
+            click.echo(f"Seed {seed}: `crypto verify --seed {seed} --batches {batches}` repeats this order.")
+            differences = verify.verify(settings, kind, seed, batches, click.echo)
     for difference in differences:
-        click.echo(f"{difference.table}: {difference.keys:,} rows differ, such as")
+        click.echo(f"{difference.table}: {difference.what} differ, such as")
         for example in difference.examples:
             click.echo(f"  {example}")
-    click.echo("The replay differs." if differences else "Every silver and gold table is equal, value for value.")
+    equal = "Every type and value is equal." if selection else "Every silver and gold table is equal, value for value."
+    click.echo(f"The {'computed models differ' if selection else 'replay differs'}." if differences else equal)
     sys.exit(1 if differences else 0)
 
 

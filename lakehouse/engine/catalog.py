@@ -29,8 +29,6 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
 
     ``home`` is the path by which the engine knows the data home.
     """
-    from pyspark.errors import PySparkException
-
     tables, views = [], []
     for layer in lake.all_layers(settings):
         place = _escape(layer.address.replace(str(settings.home), home, 1))
@@ -47,6 +45,13 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
         views += layer.views()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spark.sql, tables))
+    create_views(spark, views)
+
+
+def create_views(spark: SparkSession, views: list[str]) -> None:
+    """Run statements that create views, in an order that works; leave out those that fail in any."""
+    from pyspark.errors import PySparkException
+
     # A view may read another one: repeat until none is left, or a round registers none.
     while views:
         failed = []
