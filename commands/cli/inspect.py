@@ -42,7 +42,7 @@ def verify_command(seed: int | None, batches: int, selection: str | None, target
     With --select it computes the queries of some models once, over the live tables that they read, and compares types
     and values. MODELS are chosen as dbt does it; with --target spark, Apache Spark computes them.
 
-    Examples: crypto verify --seed 7; crypto verify --select market_overview --target spark
+    Example: crypto verify --select market_overview --target spark
     """
     import secrets
 

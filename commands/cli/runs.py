@@ -55,7 +55,7 @@ def sync_command(plan: bool, force: bool) -> None:
 
     settings = load()
     # A plan writes nothing, so it does not need the lock.
-    with nullcontext() if plan else lock.exclusive(settings):
+    with nullcontext() if plan else lock.exclusive(settings, uses_engine=False):
         tables, invocation_id = published_tables(settings.project), f"crypto sync {uuid.uuid4()}"
         for table in sync_tables(None, settings, invocation_id, tables, plan=plan, force=force):
             changes = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)

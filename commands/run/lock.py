@@ -18,11 +18,14 @@ WAITING = "Another run is at work in this data home; waiting for it to end ..."
 
 
 @contextmanager
-def exclusive(settings: Settings, say: Callable[[str], None] = to_stderr) -> Iterator[None]:
+def exclusive(
+    settings: Settings, say: Callable[[str], None] = to_stderr, *, uses_engine: bool = True
+) -> Iterator[None]:
     """Hold the data home's lock; if another command holds it, report that with ``say`` and wait.
 
     A killed or interrupted command can leave a statement running in the engine, which would write at the same time as
-    the next command. Its text then remains in the lock file, and the next command stops the engine first.
+    the next command. Its text then remains in the lock file, and the next command stops the engine first. A command
+    that does not use the home's engine leaves nothing behind.
     """
     with settings.writing_home():
         settings.home.mkdir(parents=True, exist_ok=True)
@@ -37,8 +40,9 @@ def exclusive(settings: Settings, say: Callable[[str], None] = to_stderr) -> Ite
         if lock.read():
             engine.stop(settings)
         lock.truncate(0)
-        lock.write("at work")
-        lock.flush()
+        if uses_engine:
+            lock.write("at work")
+            lock.flush()
         try:
             yield
         except (CryptoError, SystemExit):
