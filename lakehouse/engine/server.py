@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lakehouse import ports
 from lakehouse.engine import catalog, keeper, sail, spark
-from lakehouse.errors import CryptoError
+from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import SAIL, SPARK, Settings
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def open_session(engine: Engine) -> SparkSession:
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
+    # PySpark refuses a session of ours while the shell names the Spark of another project.
+    os.environ.pop("MASTER", None)
     # Settings come after the retries: a builder with settings would ask the server, and retry for ten minutes.
     spark = SparkSession.builder.remote(f"{engine.url}/;session_id={engine.session}").create()
     # Closing a client must not end the session of all others.
@@ -167,7 +169,7 @@ def _start(settings: Settings) -> Engine:
     import pyspark.sql  # noqa: F401
     from pyspark.errors import PySparkException
 
-    until = time.monotonic() + kind.START_SECONDS
+    until, said = time.monotonic() + kind.START_SECONDS, ""
     while time.monotonic() < until:
         engine = _read(settings)
         if engine and engine.port == port:
@@ -176,7 +178,8 @@ def _start(settings: Settings) -> Engine:
                     session = open_session(engine)
                     catalog.restore(settings, session, engine.home)
                     session.stop()
-                except PySparkException:
+                except PySparkException as error:
+                    said = f"PySpark said: {first_line(error)}."
                     break
                 engine = replace(engine, ready=True, lake=_lake(settings))
                 keeper.write(state, asdict(engine))
@@ -188,7 +191,7 @@ def _start(settings: Settings) -> Engine:
         time.sleep(0.05)
     _kill_leftovers(settings)
     state.unlink(missing_ok=True)
-    raise CryptoError(f"The engine did not start; {_last_error(log)} The rest is in {log}.")
+    raise CryptoError(f"The engine did not start; {said or _last_error(log)} The rest is in {log}.")
 
 
 def _lake(settings: Settings) -> str:
