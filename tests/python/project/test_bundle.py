@@ -17,12 +17,12 @@ import yaml
 from databricks.bundles.alerts import Alert
 from databricks.bundles.clusters import Cluster
 from databricks.bundles.dashboards import Dashboard
-from databricks.bundles.database_instances import DatabaseInstance
 from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.secret_scopes import SecretScope
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
+from databricks.sdk.service.postgres import ProjectSpec
 from dbt.cli.main import cli
 from support.metric_view import definition, expanded
 from support.project import PROJECT
@@ -89,9 +89,14 @@ def test_every_resource_fits_its_published_model(target):
 
 
 def test_lakebase_fits_its_published_model():
-    (lakebase,) = yaml.safe_load((PROJECT / "resources/optional/lakebase.yml").read_text())["resources"].values()
-    (given,) = lakebase.values()
-    assert DatabaseInstance.from_dict(copy.deepcopy(given)).as_dict() == given
+    """The bundles' own models have no projects yet: a resource is an id and the spec of the SDK's project."""
+    optional = yaml.safe_load((PROJECT / "resources/optional/lakebase.yml").read_text())["resources"]
+    (given,) = optional["postgres_projects"].values()
+    spec = {key: value for key, value in given.items() if key != "project_id"}
+    assert ProjectSpec.from_dict(copy.deepcopy(spec)).as_dict() == spec
+    assert 172_800 <= int(spec["history_retention_duration"].rstrip("s")) <= 3_024_000
+    for target in TARGETS:
+        assert re.fullmatch(r"[a-z][a-z0-9-]{0,62}", given["project_id"].replace("${bundle.target}", target))
 
 
 def test_the_published_models_refuse_what_they_do_not_know():
