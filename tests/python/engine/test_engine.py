@@ -9,10 +9,13 @@ import time
 import psutil
 import pytest
 from dbt.adapters.localspark.connections import Handle
+from pyspark.errors import PySparkException
 from support.isolation import no_settings
 from support.project import PROJECT
 
 from lakehouse import engine, settings
+from lakehouse.engine import server
+from lakehouse.errors import CryptoError
 
 USE = """
 import sys
@@ -57,6 +60,21 @@ def test_a_killed_engine_is_replaced_and_finds_its_tables_and_views_again(tmp_pa
     while psutil.pid_exists(replaced.server if replaced else 0) and replaced and time.monotonic() < until:
         time.sleep(0.2)
     assert engine.status(found) is None, "the engine did not stop although nobody used it"
+
+
+def test_the_spark_of_another_project_has_no_say(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASTER", "spark://elsewhere:7077")
+    assert use(tmp_path / "home", "select 1") == ["[(1,)]"]
+
+
+def test_what_pyspark_says_of_a_start_is_said(settings, monkeypatch):
+    def refuse(_):
+        raise PySparkException("Of this session nothing will come.\nAt line 1.")
+
+    monkeypatch.setattr(server, "open_session", refuse)
+    with pytest.raises(CryptoError, match=r"did not start; PySpark said: Of this session nothing will come\. The rest"):
+        engine.session(settings)
+    assert engine.status(settings) is None
 
 
 def test_commands_share_one_engine(engine_settings, spark):
