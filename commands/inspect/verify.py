@@ -125,7 +125,8 @@ def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> 
     plan = deal(files, draw, batches)
     with _scratch(settings, kind) as (scratch, spark):
         changes = _draw_changes(settings, scratch, spark, draw, files)
-        say(f"In this replay {changes.told()}.")
+        if changes.told():
+            say(f"In this replay {changes.told()}.")
         bronze.create_tables(spark, "bronze")
         for number, pieces in enumerate(plan, start=1):
             _copy_reference(spark, scratch, changes, first=number == 1, last=number == len(plan))
