@@ -1,5 +1,6 @@
 """`crypto status`: each part of the set-up is checked, what is wrong names its fix, and little is loaded for it."""
 
+import json
 import shutil
 import sys
 from types import SimpleNamespace
@@ -64,8 +65,18 @@ def test_a_table_that_is_gone_from_the_lake_is_named(tmp_path):
     settings = given(tmp_path)
     (settings.home / "runs").mkdir(parents=True)
     assert found(settings, "lake")["ok"]
-    (settings.home / "runs/20260101T000000-1.json").write_text('{"ok": true, "seconds": 1}')
+    run = settings.home / "runs/20260101T000000-1"
+    run.mkdir()
+    run.with_suffix(".json").write_text('{"ok": true, "seconds": 1}')
+    result = {"unique_id": "model.crypto.daily_metrics", "status": "success", "execution_time": 1, "message": None}
+    results = {"metadata": {}, "elapsed_time": 1, "results": [result]}
+    (run / "build.json").write_text(json.dumps(results))
     # Its data files alone are no table.
     (settings.warehouse / "gold.db/daily_metrics/_delta_log").mkdir(parents=True)
     check = found(settings, "lake")
-    assert not check["ok"] and "gold.daily_metrics," in check["found"] and "`crypto run`" in check["found"]
+    assert (
+        not check["ok"]
+        and "gold.daily_metrics;" in check["found"]
+        and "correlations" not in check["found"]
+        and "`crypto run`" in check["found"]
+    )
