@@ -139,21 +139,6 @@ def coinbase(path: Path, trades: list[dict]) -> Path:
     return packed(path, json.dumps(rows))
 
 
-def bitstamp(path: Path, trades: list[dict]) -> Path:
-    """A page of Bitstamp: newest first, whole seconds as text, type 0 for a buyer that took."""
-    rows = [
-        {
-            "date": str(microseconds(t) // 1_000_000),
-            "tid": str(t["id"]),
-            "amount": t["volume"],
-            "type": str(int(t["side"] == "SELL")),
-            "price": t["price"],
-        }
-        for t in reversed(trades)
-    ]
-    return packed(path, json.dumps(rows))
-
-
 def gemini(path: Path, trades: list[dict], **more: object) -> Path:
     """A page of Gemini: newest first, milliseconds beside seconds."""
     rows = [
@@ -168,52 +153,6 @@ def gemini(path: Path, trades: list[dict], **more: object) -> Path:
         }
         | more
         for t in reversed(trades)
-    ]
-    return packed(path, json.dumps(rows))
-
-
-def binance_answer(path: Path, trades: list[dict]) -> Path:
-    rows = [
-        {
-            "id": t["id"],
-            "price": t["price"],
-            "qty": t["volume"],
-            "quoteQty": "0",
-            "time": microseconds(t) // 1_000,
-            "isBuyerMaker": t["side"] == "SELL",
-            "isBestMatch": True,
-        }
-        for t in trades
-    ]
-    return packed(path, json.dumps(rows))
-
-
-def binance_aggregated_answer(path: Path, trades: list[dict]) -> Path:
-    rows = [
-        {
-            **{"a": 500 + place, "p": t["price"], "q": t["volume"], "f": t["id"], "l": t["id"] + 2},
-            **{"T": microseconds(t) // 1_000, "m": t["side"] == "SELL", "M": True},
-        }
-        for place, t in enumerate(trades)
-    ]
-    return packed(path, json.dumps(rows))
-
-
-def ccxt(path: Path, trades: list[dict], symbol: str) -> Path:
-    """What CCXT's fetch_trades gives."""
-    rows = [
-        {
-            "id": str(t["id"]),
-            "timestamp": microseconds(t) // 1_000,
-            "datetime": t["time"].isoformat(),
-            "symbol": symbol,
-            "side": t["side"].lower(),
-            "price": float(t["price"]),
-            "amount": float(t["volume"]),
-            "takerOrMaker": None,
-            "info": {},
-        }
-        for t in trades
     ]
     return packed(path, json.dumps(rows))
 

@@ -5,12 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from support.exchange_server import DAY, HOUR, SECOND, ExchangeServer, day_start, made, renumbered
 from support.fetching import expected, fetched, homes, landed, rows
-from support.isolation import no_settings
-from support.project import PROJECT
 
-from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
-from market_data.fetch import download
 
 AUGUST = day_start(date(2024, 8, 1))
 
@@ -222,21 +218,3 @@ def test_an_exchange_without_an_archive_says_what_else_there_is(home, exchanges,
         fetched(home(), monkeypatch, "okx", "BTC/USDT", since="2024-08-01")
     with pytest.raises(CryptoError, match="is a contract"):
         fetched(home(), monkeypatch, "binance", "BTC/USDT:USDT", since="2024-08-01")
-
-
-def test_proxies_and_authorities_of_the_environment_are_used(monkeypatch, exchanges):
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", "/company/authorities.pem")
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    session = download.session()
-    settings = session.merge_environment_settings("https://data.binance.vision/x", {}, None, None, None)
-    assert settings["verify"] == "/company/authorities.pem"
-    assert settings["proxies"]["https"] == "http://proxy.example.com:3128"
-
-
-def test_an_address_at_a_mirror_begins_with_the_host(home, exchanges):
-    url = "https://data.binance.vision/data/spot/x.zip"
-    assert download.address(home(), url) == f"{exchanges.address}/data.binance.vision/data/spot/x.zip"
-    plain = settings_module.load(no_settings() | {"CRYPTO_HOME": "x"}, PROJECT)
-    assert download.address(plain, url) == url
