@@ -72,20 +72,20 @@ def write(
     with staging.folder(settings) as folder, ExitStack() as stack:
         open_days: dict[int, _Staged] = {}
 
-        def staged(day: int) -> _Staged:
+        def open_day(day: int) -> _Staged:
             return stack.enter_context(_Staged.open(folder, day, kind))
 
         for batch in batches:
             for day, rows in _by_day(raw_trades(market, ids, batch)) if batch.num_rows else ():
                 if day not in open_days:
                     _refuse_closed(market, day, latest)
-                    open_days[day] = staged(day)
+                    open_days[day] = open_day(day)
                     empty.discard(day)
                 open_days[day].add(rows)
                 latest = max(latest, int(np.max(moments(rows))))
             for day in sorted(day for day in open_days if _is_over(day, latest)):
                 yield places.publish(open_days.pop(day))
-        open_days |= {day: staged(day) for day in empty}
+        open_days |= {day: open_day(day) for day in empty}
         for day in sorted(open_days):
             yield places.publish(open_days.pop(day))
 

@@ -195,14 +195,14 @@ def _market(file: TradeFile, names: Mapping[str, str | None], options: ImportOpt
 def _read_one(file: TradeFile, values: dict[str, str]) -> Iterator[pa.RecordBatch]:
     """Yield the trades of a file with some exchange and market, in order of time."""
 
-    def chosen() -> Iterator[pa.RecordBatch]:
+    def rows_of_market() -> Iterator[pa.RecordBatch]:
         for batch in file.trades():
             mask = pa.array([True] * batch.num_rows)
             for name, value in values.items():
                 mask = pc.and_(mask, pc.equal(batch.column(name), value))
             yield batch.filter(mask).select(list(TRADE))
 
-    return ordering.in_order(chosen())
+    return ordering.in_order(rows_of_market())
 
 
 def _join_pages(pages: list[TradeFile]) -> Iterator[pa.RecordBatch]:

@@ -146,13 +146,13 @@ def _time_of_numbers(numbers: np.ndarray) -> pa.Array:
     for limit, factor, _ in UNITS:
         # One file has one unit, as a rule.
         if largest < limit and (limit == UNITS[0][0] or smallest >= limit / 1_000):
-            return pa.array(_scaled(numbers, factor))
-    choices = [_scaled(numbers, factor) for _, factor, _ in UNITS]
+            return pa.array(_scale(numbers, factor))
+    choices = [_scale(numbers, factor) for _, factor, _ in UNITS]
     conditions = [numbers < limit for limit, _, _ in UNITS]
     return pa.array(np.select(conditions, choices, numbers.astype(np.int64) // 1_000))
 
 
-def _scaled(numbers: np.ndarray, factor: int) -> np.ndarray:
+def _scale(numbers: np.ndarray, factor: int) -> np.ndarray:
     if np.issubdtype(numbers.dtype, np.integer):
         return numbers * factor
     # A double holds seconds since 1970 to a quarter of a microsecond.

@@ -333,14 +333,14 @@ def _user(random: np.random.Generator, count: int) -> np.ndarray:
 def _table(plan: Plan, rows: dict[str, np.ndarray]) -> pa.Table:
     odd = [f" {plan.symbols[0].lower()}\t", "WAGMI"]
     columns = [
-        pc.if_else(pa.array(rows["no_id"]), None, _numbered(f"t{plan.name}", rows["number"], 9)),
+        pc.if_else(pa.array(rows["no_id"]), None, _ids(f"t{plan.name}", rows["number"], 9)),
         _pick([*plan.symbols, *odd], rows["symbol"]),
         pa.array(rows["price"]),
         pa.array(rows["volume"], mask=rows["no_volume"]),
         _pick(["BUY", "SELL", "HOLD"], rows["side"]),
         _pick([*EXCHANGES, "FTX"], rows["exchange"]),
         pa.array(rows["moment"]).cast(SCHEMA.field("timestamp").type),
-        _numbered("user", rows["user"], 4),
+        _ids("user", rows["user"], 4),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -368,7 +368,7 @@ def _level(symbol: str) -> float:
     return MARKET.get(symbol, (10 ** (zlib.crc32(symbol.encode()) % 4_000 / 1_000 - 1), 0))[0]
 
 
-def _numbered(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:
+def _ids(prefix: str, numbers: np.ndarray, width: int) -> pa.Array:
     return pc.binary_join_element_wise(prefix, pc.utf8_lpad(pa.array(numbers).cast(pa.string()), width, "0"), "-")
 
 

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import partial
+
+from rich.filesize import decimal
 
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
@@ -16,12 +19,14 @@ from market_data.exchanges.exchange import Exchange
 from market_data.fetch.api import ApiSource
 from market_data.fetch.archives import ArchiveSource
 from market_data.fetch.fetch_log import FetchLog
-from market_data.fetch.plan import DAY, Estimate, FetchOptions, Part, TradeSource, list_days, today
-from market_data.fetch.progress import ProgressBar, duration, size
+from market_data.fetch.plan import DAY, Estimate, FetchOptions, Part, list_days, today
+from market_data.fetch.progress import duration, progress_bar
 from market_data.markets import Market
 from market_data.tools import tardis
 
 ARCHIVE, API, TARDIS = "archive", "api", "tardis"
+
+TradeSource = ArchiveSource | ApiSource
 
 
 def run(
@@ -130,7 +135,7 @@ def _say_how_much(source: TradeSource, parts: list[Part], estimate: Estimate, sa
     span = f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
     say(f"{markets} from {source.name}, {span} ({summary.count(len(days), 'day')}).")
     say(
-        f"About {estimate.rows:,} trades, {size(estimate.size)} to download, {duration(estimate.seconds)} "
+        f"About {estimate.rows:,} trades, {decimal(estimate.size)} to download, {duration(estimate.seconds)} "
         f"{estimate.speed}."
     )
 
@@ -138,11 +143,11 @@ def _say_how_much(source: TradeSource, parts: list[Part], estimate: Estimate, sa
 def _get_all(source: TradeSource, parts: list[Part], estimate: Estimate, say: Callable[[str], None]) -> list[DayFile]:
     """Get all parts, showing progress; return the days that were written."""
     files: list[DayFile] = []
-    total = estimate.size if source.unit == "bytes" else estimate.rows
-    with ProgressBar(total, source.unit, say) as bar:
+    with progress_bar(source.unit) as bar:
+        task = bar.add_task("", total=estimate.size if source.unit == "bytes" else estimate.rows)
         for part in parts:
-            bar.describe(f"{part.market.name} {list_days(list(part.days))}")
-            for file in source.get(part, bar.advance):
+            bar.update(task, description=f"{part.market.name} {list_days(list(part.days))}")
+            for file in source.get(part, partial(bar.advance, task)):
                 files.append(file)
-                bar.say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
+                say(f"  {file.path}  {file.rows:,} trades" + ("" if file.is_new else ", there already"))
     return files

@@ -1,13 +1,10 @@
-"""What is to be fetched: what the user asks for, the parts in which it comes, and what a source must do."""
+"""What is to be fetched: what the user asks for, the parts in which it comes, and days as text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
 
-from market_data.day_files import DayFile
 from market_data.markets import Market
 
 DAY = timedelta(days=1)
@@ -41,22 +38,6 @@ class Estimate:
     size: int
     seconds: float
     speed: str
-
-
-class TradeSource(Protocol):
-    """Where trades are fetched from. ``unit`` is what its progress counts: bytes or trades."""
-
-    name: str
-    unit: str
-
-    def plan(self, market: Market, days: list[date], say: Callable[[str], None]) -> list[Part]:
-        """Return the parts that hold these days, and say which days the source does not have."""
-
-    def estimate(self, parts: list[Part]) -> Estimate:
-        """Return about how much the parts are."""
-
-    def get(self, part: Part, advance: Callable[[int], None]) -> Iterator[DayFile]:
-        """Get a part, going on where an earlier call stopped, and yield its days as they are written."""
 
 
 def microseconds(day: date) -> int:
