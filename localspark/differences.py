@@ -183,8 +183,13 @@ DIFFERENCES = {
         "select * from (select 'a' as k, sum(id) as s from range(3)) where k = 'b'",
     ),
     "approximate percentile": Difference(
-        "percentile_approx interpolates, and its type is double",
+        "percentile_approx interpolates between values, and its type is double",
         "select percentile_approx(v, 0.5) from values (10), (20), (30), (40) as t(v)",
+        "percentile(v, 0.5), which is exact",
+    ),
+    "interpolated percentile": Difference(
+        "percentile_cont interpolates with six digits",
+        "select percentile_cont(0.9) within group (order by v) from values (1d), (1e9d), (7d) as t(v)",
     ),
     "percentile with frequencies": Difference(
         "percentile ignores its third argument",

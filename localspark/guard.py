@@ -7,6 +7,7 @@ and views that the statement reads, propagated by Spark's rules. Where a type ca
 
 from __future__ import annotations
 
+import decimal
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +15,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from localspark import spark_types as types
-from localspark.differences import DIFFERENCES
-from localspark.spark_types import Decimal, Integer, Type
-from localspark.statement import ParseError, Statement, TokenError
+from dbt.adapters.localspark import spark_types as types
+from dbt.adapters.localspark.differences import DIFFERENCES
+from dbt.adapters.localspark.spark_types import Decimal, Integer, Type
+from dbt.adapters.localspark.statement import ParseError, Statement, TokenError
 
 Columns = list[tuple[str, Type]]
 # Names of a table's columns with their types as SQL writes them, None for a table that can't be asked.
@@ -45,7 +46,7 @@ SMALL = {
     "array_size", "levenshtein", "find_in_set", "grouping", "json_array_length", "bit_length", "octet_length",
 }  # fmt: skip
 RETURNS: dict[str, Type] = {
-    **dict.fromkeys(SMALL, Integer("int", types.SMALL)),
+    **dict.fromkeys(SMALL, Integer("int", types.SMALLER)),
     **dict.fromkeys(("count", "count_if", "regr_count", "approx_count_distinct"), Integer("bigint", types.SMALL)),
     **dict.fromkeys(("unix_timestamp", "unix_seconds", "to_unix_timestamp"), Integer("bigint", types.SMALL)),
     **dict.fromkeys(("unix_millis", "unix_micros", "xxhash64", "array_position", "factorial"), "bigint"),
@@ -561,8 +562,9 @@ class Reader:
         text = self.on.sql[slice(*place)]
         inner = re.match(r"(?:un)?pivot\s*(?:(?:include|exclude)\s+nulls\s*)?\(", text, re.IGNORECASE)
         last = fields[0]
-        source = self.on.between(whole[0], place[0], node).strip()
-        alias = node.alias
+        outside = place[0] >= whole[1]
+        source = self.on.text(node) if outside else self.on.between(whole[0], place[0], node).strip()
+        alias = "" if outside else node.alias
         if alias and not isinstance(node, exp.Table):
             source = re.sub(rf"(?is)\)\s*(?:as\s+)?`?{re.escape(alias)}`?\s*$", ")", source)
         if inner is None:
@@ -574,6 +576,8 @@ class Reader:
             out, body = self.pivoted(pivot, last, columns, source)
         new = f"({body})" + (f" as {quoted(alias)}" if alias else "")
         self.replace(name, node, lambda _: new)
+        if outside:
+            self.replace(name, pivot, lambda _: "")
         return out
 
     def unpivoted(self, pivot: Any, last: Any, columns: Columns, source: str, text: str) -> tuple[Columns, str]:
@@ -747,8 +751,11 @@ class Reader:
         return self.arithmetic("/", node, scope)
 
     def on_intdiv(self, node: Any, scope: Scope) -> Type:
-        self.kind(node.this, scope), self.kind(node.expression, scope)
-        return "bigint"
+        left, right = self.kind(node.this, scope), self.kind(node.expression, scope)
+        if not types.is_integer(left):
+            return "bigint"
+        by = right.limit if isinstance(right, Integer) and isinstance(node.expression, exp.Literal) else 1
+        return Integer("bigint", limit_of(left) // max(by, 1))
 
     def arithmetic(self, operator: str, node: Any, scope: Scope) -> Type:
         left, right = self.kind(node.this, scope), self.kind(node.expression, scope)
@@ -801,13 +808,12 @@ class Reader:
         if operator == "/":
             return "double"
         result = types.wider(left, right)
-        limits = [kind.limit if isinstance(kind, Integer) else None for kind in (left, right)]
+        one, other = limit_of(left), limit_of(right)
         if operator == "%":
-            return str(result)
-        if None not in limits:
-            limit = limits[0] * limits[1] if operator == "*" else limits[0] + limits[1]  # type: ignore[operator]
-            if limit < (2**31 if str(result) == "int" and max(limits) < types.SMALL else 2**62):  # type: ignore[type-var]
-                return Integer(str(result), limit)
+            return Integer(str(result), min(one, other))
+        limit = one * other if operator == "*" else one + other
+        if limit < (2**31 if str(result) == "int" else 2**63):
+            return Integer(str(result), limit)
         if str(result) not in ("int", "bigint"):
             return str(result)
         wide = "bigint" if str(result) == "int" else "decimal(20,0)"
@@ -943,7 +949,7 @@ class Reader:
     def part(self, node: Any, name: str, of: Any, kind: Type) -> Type:
         """Return the type of a part of a date, after putting right those that Sail counts otherwise or lacks."""
         name = name.lower()
-        small = Integer("int", types.SMALL)
+        small = Integer("int", types.SMALLER)
         if name in ("dow", "dayofweek"):
             self.replace("part of a date", node, lambda _: f"dayofweek({self.on.text(of)})")
         elif name in ("dow_iso", "dayofweek_iso"):
@@ -993,6 +999,12 @@ class Reader:
     def on_withingroup(self, node: Any, scope: Scope) -> Type:
         for child in node.expression.iter_expressions():
             self.kind(child, scope)
+        core, keys = node.this, node.expression.expressions
+        if isinstance(core, exp.Anonymous) and core.name.lower() == "percentile_cont" and len(keys) == 1:
+            share, key = core.expressions[0], keys[0]
+            if isinstance(share, exp.Literal) and not share.is_string:
+                value = share.name if not key.args.get("desc") else str(1 - decimal.Decimal(share.name))
+                self.replace("interpolated percentile", node, lambda _: f"percentile({self.on.text(key.this)}, {value})")
         return self.function(node.this, scope, node)
 
     def on_ignorenulls(self, node: Any, scope: Scope) -> Type:
@@ -1011,7 +1023,7 @@ class Reader:
         order = node.args.get("order")
         if core is not None and isinstance(core, exp.Anonymous) and core.find(exp.Distinct):
             self.refuse("distinct over a window", node)
-        if spec is None or order is None or spec.args.get("kind") != "RANGE" or len(order.expressions) != 1:
+        if spec is None or order is None or str(spec.args.get("kind")).upper() != "RANGE" or len(order.expressions) != 1:
             return
         bounds = [spec.args.get("start"), spec.args.get("end")]
         days = [bound for bound in bounds if isinstance(bound, exp.Expression) and not bound.find(exp.Literal) is None]
@@ -1099,7 +1111,7 @@ class Reader:
             self.slide(node, whole, "sum")
             return "double"
         if types.is_integer(kind):
-            if str(kind) == "bigint" and not isinstance(kind, Integer):
+            if str(kind) == "bigint" and not (isinstance(kind, Integer) and kind.limit <= types.SMALL):
 
                 def text(_: str) -> str:
                     distinct, argument, after = self.parts(node, whole)
@@ -1152,7 +1164,7 @@ class Reader:
     def reverse(self, whole: Any) -> None:
         """Turn a frame that ends with its partition round, so that it only grows."""
         order, spec = whole.args["order"], whole.args["spec"]
-        if spec.args.get("kind") != "ROWS":
+        if str(spec.args.get("kind")).upper() != "ROWS":
             return
         for key in order.expressions:
             first, last = self.on.place(key), self.on.place(key.this)
@@ -1192,7 +1204,11 @@ class Reader:
         return self.branches("types of branches", node.expressions, always="double" in kinds)
 
     def call_nvl(self, node: Any, kinds: list[Type], whole: Any) -> Type:
-        return self.branches("types of branches", node.expressions, always=True) if len(set(kinds)) > 1 else kinds[0]
+        if None in kinds or len(set(kinds)) < 2:
+            return kinds[0] if kinds else None
+        kind = self.branches("types of branches", node.expressions, always=True)
+        self.replace("types of branches", node, lambda _: f"coalesce({', '.join(self.on.arguments(node))})")
+        return kind
 
     call_ifnull = call_nvl
 
@@ -1223,6 +1239,19 @@ class Reader:
         return kind
 
     call_least = call_greatest
+
+    def call_decimal(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+        if kinds and kinds[0] == "double":
+            inner = node.expressions[0]
+            self.replace("double to decimal", node, lambda _: decimal_of_double(self.on.text(inner), Decimal(10, 0)))
+        return Decimal(10, 0)
+
+    def call_double(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+        if kinds and isinstance(kinds[0], Decimal):
+            self.replace(
+                "decimal to double", node, lambda _: f"cast(cast({self.on.arguments(node)[0]} as string) as double)"
+            )
+        return "double"
 
     def call_decode(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) < 3:
@@ -1321,24 +1350,8 @@ class Reader:
         return "double" if isinstance(node.expressions[1], exp.Literal) else None
 
     def call_percentile_approx(self, node: Any, kinds: list[Type], whole: Any) -> Type:
-        at = node.expressions[1]
-        many = at.expressions if isinstance(at, exp.Anonymous) and at.name.lower() == "array" else None
-
-        def text(_: str) -> str:
-            _, argument, after = self.parts(node, whole)
-            values = f"sort_array(filter(collect_list({argument}){after}, v -> v is not null))"
-            rows = f"count({argument}){after}"
-
-            def pick(share: Any) -> str:
-                place = f"greatest(1, cast(ceil(cast({self.on.text(share)} as double) * {rows}) as int))"
-                return f"try_element_at({values}, {place})"
-
-            if many is None:
-                return pick(at)
-            return f"if({rows} = 0, null, array({', '.join(pick(share) for share in many)}))"
-
-        self.replace("approximate percentile", whole, text)
-        return kinds[0] if many is None else f"array<{kinds[0]}>"
+        self.refuse("approximate percentile", whole)
+        return None
 
     call_approx_percentile = call_percentile_approx
 
@@ -1354,11 +1367,12 @@ class Reader:
         kind = kinds[0] if kinds else None
         nested = isinstance(argument, exp.Anonymous) and argument.name.lower() in ("struct", "named_struct", "array")
         if nested or (isinstance(kind, str) and kind.startswith(("struct", "array"))):
-            side = node.name.lower()
+            place = -1 if node.name.lower() == "max" else 1
 
             def text(_: str) -> str:
                 distinct, value, after = self.parts(node, whole)
-                return f"array_{side}(collect_list({distinct}{value}){after})"
+                rows = f"filter(collect_list({distinct}{value}){after}, v -> v is not null)"
+                return f"try_element_at(sort_array({rows}), {place})"
 
             self.replace("largest struct", whole, text)
         return kind
@@ -1389,7 +1403,7 @@ class Reader:
 
     def call_weekday(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.replace("part of a date", node, lambda _: f"pmod(dayofweek({self.on.arguments(node)[0]}) + 5, 7)")
-        return Integer("int", types.SMALL)
+        return Integer("int", types.SMALLER)
 
     def call_date_part(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         name, of = node.expressions
@@ -1400,7 +1414,7 @@ class Reader:
     def call_datediff(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 2:
             self.replace("type of datediff", node, lambda text: f"cast({text} as int)")
-            return Integer("int", types.SMALL)
+            return Integer("int", types.SMALLER)
         if len(kinds) != 3:
             return None
         unit = self.on.written(node.expressions[0]).strip("'\"").lower()
@@ -1453,7 +1467,7 @@ class Reader:
 
     def call_get_json_object(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         path = node.expressions[1]
-        if isinstance(path, exp.Literal) and "*" in path.name:
+        if isinstance(path, exp.Literal) and "[*]" in path.name:
             self.refuse("wildcard in a JSON path", node)
         return "string"
 
@@ -1511,6 +1525,13 @@ def within(top: Any, node: Any) -> bool:
     return top is node
 
 
+def limit_of(kind: Type) -> int:
+    """Return how far from zero the values of a whole number's type can be."""
+    return kind.limit if isinstance(kind, Integer) else {"tinyint": 2**7, "smallint": 2**15, "int": 2**31}.get(
+        str(kind), 2**63
+    )
+
+
 def literal_type(node: Any, kind: Type) -> Decimal | None:
     """Return the decimal type of an operand; a whole number that is written out has just its digits."""
     plain = node
@@ -1561,7 +1582,7 @@ def decimal_of_double(value: str, kind: Decimal) -> str:
     """Write a double's shortest notation as a decimal, rounded half up; Sail can't read an exponent as a decimal."""
     text = f"cast({value} as string)"
     digits = f"replace(replace(split_part({text}, 'e', 1), '-', ''), '.', '')"
-    power = f"cast(split_part({text}, 'e', 2) as int)"
+    power = f"coalesce(try_cast(split_part({text}, 'e', 2) as int), 0)"
     sign = f"if({value} < 0, '-', '')"
     return (
         f"cast(case when abs({value}) < 1e-{kind.scale + 2}d then '0' "

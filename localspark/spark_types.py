@@ -12,7 +12,7 @@ LARGEST = 38
 INTEGERS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 20}
 LONGER = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint", "real": "float", "void": "void"}
 # A count, a rank or a part of a date: what is added to it or multiplied with another one does not overflow.
-SMALL = 2**40
+SMALL, SMALLER = 2**40, 2**20
 
 
 class Decimal(NamedTuple):
@@ -109,9 +109,9 @@ def wider(left: Type, right: Type) -> Type:
         return None
     if left == right:
         return left if not isinstance(left, Integer) or isinstance(right, Integer) else right
+    if "void" in (left, right):
+        return right if left == "void" else left
     for one, other in ((left, right), (right, left)):
-        if one == "void":
-            return other
         if one == "string":
             if is_integer(other):
                 return "bigint"

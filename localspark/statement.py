@@ -85,7 +85,9 @@ class Statement:
         self.trees = [tree for tree in PlacedParser(dialect=dialect).parse(tokens, sql) if tree is not None]
         self._starts = [token.start for token in tokens]
         self._changes: dict[int, list[Callable[[str], str]]] = {}
-        self._keep: list[exp.Expression] = []
+        # The nodes with a change in them, and their texts since the last change; nodes outlive their ids here.
+        self._touched: dict[int, exp.Expression] = {}
+        self._texts: dict[int, str] = {}
         self.literals: list[tuple[int, int, str]] = []
 
     @property
@@ -126,7 +128,11 @@ class Statement:
         if self.place(node) is None:
             return False
         self._changes.setdefault(id(node), []).append(change)
-        self._keep.append(node)
+        self._texts.clear()
+        above: exp.Expression | None = node
+        while above is not None and id(above) not in self._touched:
+            self._touched[id(above)] = above
+            above = above.parent
         return True
 
     def written(self, node: exp.Expression) -> str:
@@ -139,10 +145,14 @@ class Statement:
         place = self.place(node)
         if place is None:
             return node.sql("databricks")
-        result = self._spliced(*place, node)
-        for change in self._changes.get(id(node), []):
-            result = change(result)
-        return result
+        if id(node) not in self._touched and not self.literals:
+            return self.sql[slice(*place)]
+        if id(node) not in self._texts:
+            result = self._spliced(*place, node)
+            for change in self._changes.get(id(node), []):
+                result = change(result)
+            self._texts[id(node)] = result
+        return self._texts[id(node)]
 
     def between(self, start: int, end: int, node: exp.Expression) -> str:
         """Return a stretch of the text of a node, with the changes of what lies in it."""
@@ -168,7 +178,7 @@ class Statement:
             child = waiting.pop()
             if id(child) in self._changes:
                 found.append(child)
-            else:
+            elif id(child) in self._touched:
                 waiting.extend(child.iter_expressions())
         for child in found:
             place = self.place(child)
