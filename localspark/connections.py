@@ -12,7 +12,7 @@ from typing import Any
 
 from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
 from dbt.adapters.exceptions import FailedToConnectError
-from dbt.adapters.localspark import delta_statements
+from dbt.adapters.localspark import delta_statements, sql_errors, verdicts
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
@@ -106,6 +106,7 @@ class Handle:
             sql = sql % tuple(literal(value) for value in bindings)
         bare = QUERY_COMMENT.sub("", sql, count=1)
         self._table = self._frame = None
+        saved, sql = sql, self._for_sail(sql) if self.settings.engine == SAIL else sql
         try:
             if self.settings.engine == SAIL and (table := delta_statements.answer(self.settings, bare)) is not None:
                 self._table = table
@@ -114,11 +115,36 @@ class Handle:
             else:
                 self._frame = self.spark.sql(sql)
         except PySparkException as error:
-            raise DbtRuntimeError(error_message(error, self.settings)) from error
+            raise DbtRuntimeError(self._explained(error, sql)) from error
+        if self.settings.engine == SAIL:
+            verdicts.forget(self.settings, bare)
         # The catalog lives in memory: the engine reads the views back from here when it starts.
         view = CREATE_VIEW.match(bare)
         if view and not view[2].endswith("__dbt_tmp"):
-            lake.layer(self.settings, view[1]).save_view(view[2], sql)
+            lake.layer(self.settings, view[1]).save_view(view[2], saved, sql)
+
+    def _for_sail(self, sql: str) -> str:
+        """Return the text that Sail answers as Spark answers this one; refuse it if there is none."""
+        found = verdicts.verdict(self.settings, self.spark, sql)
+        if name := found.get("refused"):
+            from dbt.adapters.localspark.differences import sentence
+
+            where, spot = sql_errors.place(self.settings.project, found["spot"]), " ".join(found["spot"].split())
+            raise DbtRuntimeError(f"{where}`{spot[:120]}`: {sentence(name)}")
+        return str(found.get("sql", sql))
+
+    def _explained(self, error: Exception, sql: str) -> str:
+        message = error_message(error, self.settings)
+        if self.settings.engine != SAIL:
+            return message
+        known = [
+            column
+            for name in set(re.findall(r"\b(?:from|join)\s+(`?\w+`?\.`?\w+`?)", sql, re.IGNORECASE))
+            for column, _ in verdicts.columns(self.settings, self.spark, name.replace("`", "")) or []
+        ]
+        said = sql_errors.readable(message, sql, known)
+        missing = re.search(r"There is no column (?:\w+\.)*(\w+)", said)
+        return sql_errors.place(self.settings.project, missing[1] if missing else "") + said
 
     def _rows_of(self, query: str) -> Any:
         # `spark.sql` has the server analyse a query to see that it is no command, then for its columns, then to run it.
@@ -134,14 +160,14 @@ class Handle:
             try:
                 self._table = self._frame.toArrow()
             except PySparkException as error:
-                raise DbtRuntimeError(error_message(error, self.settings)) from error
+                raise DbtRuntimeError(self._explained(error, "")) from error
         return self._table
 
     @property
     def description(self) -> list[tuple[Any, ...]]:
         """Name and type of each column of the result."""
         table = self._result()
-        return [(field.name, str(field.type), *[None] * 5) for field in table.schema] if table is not None else []
+        return [(field.name, sql_type(field.type), *[None] * 5) for field in table.schema] if table is not None else []
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows."""
@@ -177,6 +203,17 @@ class Handle:
     def close(self) -> None:
         """Forget the result."""
         self._frame = self._table = None
+
+
+def sql_type(kind: Any) -> str:
+    """Return Arrow's type by its name in SQL, as a contract writes it."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import from_arrow_type
+
+    try:
+        return str(from_arrow_type(kind).simpleString())
+    except PySparkException:
+        return str(kind)
 
 
 def literal(value: Any) -> str:

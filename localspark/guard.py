@@ -577,7 +577,7 @@ class Reader:
         new = f"({body})" + (f" as {quoted(alias)}" if alias else "")
         self.replace(name, node, lambda _: new)
         if outside:
-            self.replace(name, pivot, lambda _: "")
+            self.on.literals.append((*place, ""))
         return out
 
     def unpivoted(self, pivot: Any, last: Any, columns: Columns, source: str, text: str) -> tuple[Columns, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from dbt.adapters.localspark.differences import DIFFERENCES
 
 MAY_READ = {
     # layer: what its models may read
@@ -46,14 +47,8 @@ STAR_OF_RELATION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 JOIN_OF_RELATION = re.compile(r"\bjoin\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
-# What Sail lacks or computes otherwise (docs/engines.md), and what to write instead.
+# What no guard need refuse, and the project does without; the rest is in localspark/differences.py.
 NOT_ON_SAIL = {
-    re.compile(r"\*\s*except\b", re.IGNORECASE): "`* except`; name the columns",
-    re.compile(r"\bqualify\b", re.IGNORECASE): "`qualify`; filter in a CTE that reads the one with the window",
-    re.compile(r"\bgroup\s+by\s+all\b", re.IGNORECASE): "`group by all`; name the columns",
-    re.compile(r"\b(?:avg|stddev\w*|var\w*|corr)\s*\([^()]*\)\s*over\s*\([^()]*\brows\s+between\b", re.IGNORECASE): (
-        "a sliding mean or deviation, inexact after a large value; use a macro of macros/indicators/"
-    ),
     re.compile(r"\bas\s+(?:double|float|real)\s*\)|\b(?:double|float)\s*\(|::\s*(?:double|float|real)\b", re.I): (
         "a cast to a double, which can be off by the last bit; use `as_double`"
     ),
@@ -281,6 +276,9 @@ def engines(project: Project) -> Found:
     """Nothing that one of the engines lacks or computes otherwise, in models, macros, tests and their arguments."""
     for node in [*project.models, *project.macros, *project.of_type("test"), *project.generic_tests]:
         text = code(node) + json.dumps((node.get("test_metadata") or {}).get("kwargs"))
+        for name, found in DIFFERENCES.items():
+            if found.lint and re.search(found.lint, text, re.IGNORECASE):
+                yield node["name"], f"uses `{name}` ({found.difference}); write {found.instead}"
         for pattern, why in NOT_ON_SAIL.items():
             if pattern.search(text) and not node["path"].startswith(NUMBERS):
                 yield node["name"], f"uses {why}"

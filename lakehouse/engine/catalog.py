@@ -42,7 +42,7 @@ def restore(settings: Settings, spark: SparkSession, home: str) -> None:
                 f"create table if not exists `{layer.schema}`.`{table}` {columns} "
                 f"using delta location '{place}/{_escape(table)}'"
             )
-        views += layer.views()
+        views += layer.views(sail=settings.engine == SAIL)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(spark.sql, tables))
     create_views(spark, views)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 VIEW = ".view.sql"
+# What Sail is given for a view, where that differs from what was written.
+SAIL_VIEW = ".view.sail.sql"
 # Where SQL and the Delta log name a type differently.
 SQL_TYPES = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
 
@@ -55,26 +57,34 @@ class Layer:
         views = (file.base_name for file in self._entries(self.root) if file.path.endswith(VIEW))
         return [*self.tables(), *(name.removesuffix(VIEW) for name in views)]
 
-    def views(self) -> list[str]:
-        """Return the statements that create the views."""
-        paths = sorted(file.path for file in self._entries(self.root) if file.path.endswith(VIEW))
+    def views(self, *, sail: bool) -> list[str]:
+        """Return the statements that create the views, as Sail or as Spark runs them."""
+        found = {file.path for file in self._entries(self.root)}
         statements = []
-        for path in paths:
+        for path in sorted(path for path in found if path.endswith(VIEW)):
+            given = path.removesuffix(VIEW) + SAIL_VIEW
+            path = given if sail and given in found else path
             with self.filesystem.open_input_stream(path) as file:
                 statements.append(file.read().decode())
         return statements
 
-    def save_view(self, name: str, statement: str) -> None:
-        """Save the statement that created a view."""
+    def save_view(self, name: str, statement: str, for_sail: str) -> None:
+        """Save the statement that created a view, and what Sail is given for it if that differs."""
+        self._delete_view(name)
         self.filesystem.create_dir(self.root)
-        with self.filesystem.open_output_stream(f"{self.root}/{name}{VIEW}") as file:
-            file.write(statement.encode())
+        texts = {VIEW: statement} if for_sail == statement else {VIEW: statement, SAIL_VIEW: for_sail}
+        for suffix, text in texts.items():
+            with self.filesystem.open_output_stream(f"{self.root}/{name}{suffix}") as file:
+                file.write(text.encode())
+
+    def _delete_view(self, name: str) -> None:
+        for path in (f"{self.root}/{name}{VIEW}", f"{self.root}/{name}{SAIL_VIEW}"):
+            if self.filesystem.get_file_info(path).type == fs.FileType.File:
+                self.filesystem.delete_file(path)
 
     def delete(self, name: str, *, is_view: bool) -> None:
         """Delete the files of a table or a view, if there are any."""
-        view = f"{self.root}/{name}{VIEW}"
-        if self.filesystem.get_file_info(view).type == fs.FileType.File:
-            self.filesystem.delete_file(view)
+        self._delete_view(name)
         table = f"{self.root}/{name}"
         if not is_view and self.filesystem.get_file_info(table).type == fs.FileType.Directory:
             self.filesystem.delete_dir(table)

@@ -33,12 +33,12 @@ def test_tables_and_views_of_a_bucket_are_found_and_forgotten(lake_in_buckets: S
     gold = lake_module.layer(lake_in_buckets, "gold")
     data = pa.table({"n": [1, 2]})
     write_deltalake(f"{gold.address}/numbers", data, storage_options=s3.delta_options(lake_in_buckets))
-    gold.save_view("doubled", "select 1")
+    gold.save_view("doubled", "select 1", "select 1")
     # What a `create table` that was killed leaves behind.
     boto3.client("s3").put_object(
         Bucket=str(lake_in_buckets.analytics_bucket), Key="warehouse/gold.db/half/part-0.parquet"
     )
-    assert (gold.tables(), gold.views()) == (["numbers"], ["select 1"])
+    assert (gold.tables(), gold.views(sail=True)) == (["numbers"], ["select 1"])
     table = lake_module.table(lake_in_buckets, "gold.numbers")
     assert table and table.to_pyarrow_table().num_rows == 2
     gold.tables(remove_unfinished=True)

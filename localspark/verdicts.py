@@ -1,0 +1,113 @@
+"""What the guard found in each statement, kept in the data home: an unchanged project is not read again.
+
+A verdict is known by the text, the guard's own text and the columns of the tables that were read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.adapters.localspark.guard import Verdict
+
+READ = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|with|create|insert|merge|values|from)\b", re.I | re.S)
+# Rows of a seed or of a small update: literals that the adapter itself has written.
+ROWS = re.compile(r"\s*insert\s+(?:into|overwrite)\s+\S+\s+values\b", re.I)
+DEFINES = re.compile(
+    r"\b(?:table|view|into)\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`?\w+`?\.)?`?\w+`?)", re.IGNORECASE
+)
+HERE = Path(__file__).parent
+GUARD = ("differences.py", "guard.py", "spark_types.py", "statement.py")
+_lock = threading.Lock()
+_kept: dict[Path, dict[str, dict[str, Any]]] = {}
+_columns: dict[tuple[Path, str], list[tuple[str, str]] | None] = {}
+
+
+def verdict(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
+    """Return what becomes of a statement on Sail: ``sql`` if it is rewritten, ``refused``, ``line`` and ``spot``."""
+    if not READ.match(sql) or ROWS.match(sql):
+        return {}
+    path = settings.home / "dbt" / "verdicts.jsonl"
+    key = hashlib.sha256(_version() + sql.encode()).hexdigest()
+    with _lock:
+        found = _load(path).get(key)
+    if found is None or found.get("columns", {}) != _signatures(settings, spark, list(found.get("columns", {}))):
+        found = _judge(settings, spark, sql)
+        with _lock:
+            _kept[path][key] = found
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as file:
+                file.write(json.dumps([key, found]) + "\n")
+    return found
+
+
+def forget(settings: Settings, sql: str) -> None:
+    """Ask anew for the columns of what a statement defines."""
+    for name in DEFINES.findall(sql[:2000]):
+        _columns.pop((settings.home, name.replace("`", "").lower()), None)
+
+
+def _judge(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
+    from dbt.adapters.localspark import guard
+
+    made: Verdict = guard.judge(sql, lambda name: columns(settings, spark, name))
+    found: dict[str, Any] = {}
+    if made.refused:
+        found = {"refused": made.refused, "line": made.line, "spot": made.spot}
+    elif made.sql != sql:
+        found = {"sql": made.sql, "rewritten": made.rewritten}
+    if made.tables:
+        found["columns"] = _signatures(settings, spark, list(made.tables))
+    return found
+
+
+def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] | None:
+    """Return names and types of a table's or a view's columns, None if the engine does not know it."""
+    from pyspark.errors import PySparkException
+
+    key = settings.home, name.lower()
+    if key not in _columns:
+        place = ".".join(f"`{part}`" for part in name.split("."))
+        try:
+            fields = spark.sql(f"select * from {place} limit 0").schema.fields
+            _columns[key] = [(field.name, field.dataType.simpleString()) for field in fields]
+        except PySparkException:
+            return None
+    return _columns[key]
+
+
+def _signatures(settings: Settings, spark: Any, names: list[str]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(repr(columns(settings, spark, name)).encode()).hexdigest()[:16] for name in names
+    }
+
+
+def _load(path: Path) -> dict[str, dict[str, Any]]:
+    if path not in _kept:
+        _kept[path] = {}
+        if path.exists():
+            for line in path.read_text().splitlines():
+                try:
+                    key, found = json.loads(line)
+                except ValueError:
+                    # A command was killed while it wrote.
+                    continue
+                _kept[path][key] = found
+    return _kept[path]
+
+
+_versions: list[bytes] = []
+
+
+def _version() -> bytes:
+    if not _versions:
+        texts = b"".join((HERE / name).read_bytes() for name in GUARD)
+        _versions.append(hashlib.sha256(texts).digest())
+    return _versions[0]
