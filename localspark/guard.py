@@ -13,12 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlglot import exp
-
 from dbt.adapters.localspark import spark_types as types
 from dbt.adapters.localspark.differences import DIFFERENCES
 from dbt.adapters.localspark.spark_types import Decimal, Integer, Type
 from dbt.adapters.localspark.statement import ParseError, Statement, TokenError
+from sqlglot import exp
 
 Columns = list[tuple[str, Type]]
 # Names of a table's columns with their types as SQL writes them, None for a table that can't be asked.
@@ -36,7 +35,7 @@ AGGREGATES = {
     "try_sum", "try_avg", "corr", "covar_pop", "covar_samp", "kurtosis", "skewness", "bit_and", "bit_or", "bit_xor",
     "listagg", "string_agg", "percentile_cont", "percentile_disc", "histogram_numeric", "regr_slope", "regr_r2",
     "regr_intercept", "regr_count", "regr_avgx", "regr_avgy", "regr_sxx", "regr_sxy", "regr_syy", "grouping",
-    "grouping_id", "hll_sketch_agg", "max_by",
+    "grouping_id", "hll_sketch_agg",
 }  # fmt: skip
 NOT_SLIDING = {"corr", "covar_pop", "covar_samp", "kurtosis", "skewness", "regr_slope", "regr_intercept", "regr_r2"}
 SMALL = {
@@ -226,10 +225,11 @@ class Reader:
         """Escape the doubled quotes of string literals, which Sail drops."""
         sql = self.on.sql
         for one, other in zip(self.on.tokens, self.on.tokens[1:], strict=False):
-            if one.end + 1 == other.start and sql[one.end] == sql[other.start] and sql[one.end] in "'\"":
-                if one.token_type.name == other.token_type.name == "STRING":
-                    self.on.literals.append((one.end, other.start + 1, "\\" + sql[one.end]))
-                    self.rewritten.add("doubled quote")
+            if not one.token_type.name == other.token_type.name == "STRING" or one.end + 1 != other.start:
+                continue
+            if sql[one.end] == sql[other.start] and sql[one.end] in "'\"":
+                self.on.literals.append((one.end, other.start + 1, "\\" + sql[one.end]))
+                self.rewritten.add("doubled quote")
 
     def query(self, node: Any, known: dict[str, Columns | None], outer: Scope | None) -> Columns | None:
         """Read a query and return the names and types of its columns, None if they are not known."""
@@ -241,18 +241,18 @@ class Reader:
                 columns = self.query(cte.this, known, outer)
                 known[cte.alias.lower()] = renamed(columns, cte.args.get("alias"))
         if isinstance(node, exp.SetOperation):
-            return self.set_operation(node, known, outer)
+            return self._set_operation(node, known, outer)
         if isinstance(node, exp.Subquery | exp.Paren):
             return self.query(node.this, known, outer)
         if isinstance(node, exp.Select):
-            return self.select(node, known, outer)
+            return self._select(node, known, outer)
         if isinstance(node, exp.Values):
-            return self.values(node, outer or Scope())
+            return self._values(node, outer or Scope())
         if isinstance(node, exp.Table):
-            return self.table(node, known)
+            return self._table(node, known)
         return None
 
-    def set_operation(self, node: Any, known: dict[str, Columns | None], outer: Scope | None) -> Columns | None:
+    def _set_operation(self, node: Any, known: dict[str, Columns | None], outer: Scope | None) -> Columns | None:
         if isinstance(node, exp.Intersect) and not node.args.get("distinct", True):
             self.refuse("intersect all", node)
         sides = [self.query(side, known, outer) for side in (node.this, node.expression)]
@@ -272,8 +272,8 @@ class Reader:
                 wrong = {
                     number: kind
                     for number, kind in wrong.items()
-                    if left[number][1] != kind or {type(kind), type(columns[number][1])} == {Decimal, str}  # type: ignore[index]
-                    and types.is_double(kind)
+                    if left[number][1] != kind or ({type(kind), type(columns[number][1])} == {Decimal, str}  # type: ignore[index]
+                    and types.is_double(kind))
                 }  # fmt: skip
             self.cast_columns(side, columns or [], wrong)
         return [(name, kind) for (name, _), kind in zip(left, kinds, strict=True)]
@@ -304,7 +304,7 @@ class Reader:
             items.append(text)
         self.replace("types of branches", query, lambda text: f"(select {', '.join(items)} from ({text}) as branch)")
 
-    def values(self, node: Any, scope: Scope) -> Columns | None:
+    def _values(self, node: Any, scope: Scope) -> Columns | None:
         rows = [
             [self.kind(cell, scope) for cell in (row.expressions if isinstance(row, exp.Tuple) else [row])]
             for row in node.expressions
@@ -321,7 +321,7 @@ class Reader:
         columns: Columns = [(f"col{number + 1}", kind) for number, kind in enumerate(kinds)]
         return renamed(columns, node.args.get("alias"))
 
-    def table(self, node: Any, known: dict[str, Columns | None]) -> Columns | None:
+    def _table(self, node: Any, known: dict[str, Columns | None]) -> Columns | None:
         if isinstance(node.this, exp.Anonymous):
             for argument in node.this.expressions:
                 self.kind(argument, Scope())
@@ -336,57 +336,57 @@ class Reader:
                 columns = [(column, types.parse(kind)) for column, kind in found] if found is not None else None
         return renamed(columns, node.args.get("alias"))
 
-    def source(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> None:
+    def _source(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> None:
         """Add what is read in ``from`` or a join to the names of a query."""
         alias = node.alias_or_name.lower() if isinstance(node, exp.Expression) else ""
         if isinstance(node, exp.Table):
-            columns = self.table(node, known)
+            columns = self._table(node, known)
         elif isinstance(node, exp.Values):
-            columns = self.values(node, scope)
+            columns = self._values(node, scope)
         elif isinstance(node, exp.Lateral):
-            columns = self.lateral(node, scope, known)
+            columns = self._lateral(node, scope, known)
         elif isinstance(node, exp.Subquery | exp.Query):
             if isinstance(node.this, exp.Table) and not isinstance(node, exp.Select):
-                columns = renamed(self.table(node.this, known), node.args.get("alias"))
+                columns = renamed(self._table(node.this, known), node.args.get("alias"))
             else:
                 columns = renamed(self.query(node, known, scope.outer), node.args.get("alias"))
         else:
             columns = None
         for pivot in node.args.get("pivots") or []:
-            columns = self.pivot(node, pivot, columns, scope)
+            columns = self._pivot(node, pivot, columns, scope)
         scope.sources.append((alias, columns))
 
-    def lateral(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> Columns | None:
+    def _lateral(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> Columns | None:
         inner = node.this
         if isinstance(inner, exp.Subquery | exp.Query):
             return renamed(self.query(inner, known, scope), node.args.get("alias"))
         kind = self.kind(inner, scope)
         names = [column.name for column in (node.args.get("alias") or exp.TableAlias()).args.get("columns") or []]
         if isinstance(inner, exp.Anonymous) and inner.name.lower() in ("explode", "explode_outer") and len(names) == 2:
-            self.explode_of_map(inner)
+            self._explode_of_map(inner)
         element = element_of(kind) if len(names) == 1 else None
         return [(name, element) for name in names] if names else None
 
-    def explode_of_map(self, node: exp.Anonymous) -> None:
+    def _explode_of_map(self, node: exp.Anonymous) -> None:
         outer = "_outer" if node.name.lower().endswith("_outer") else ""
         self.replace(
             "explode of a map", node, lambda _: f"inline{outer}(map_entries({self.on.text(node.expressions[0])}))"
         )
 
-    def select(self, node: Any, known: dict[str, Columns | None], outer: Scope | None) -> Columns | None:
+    def _select(self, node: Any, known: dict[str, Columns | None], outer: Scope | None) -> Columns | None:
         scope = Scope(outer=outer)
         from_ = node.args.get("from_") or node.args.get("from")
         if from_ is not None:
-            self.source(from_.this, scope, known)
+            self._source(from_.this, scope, known)
         for join in node.args.get("joins") or []:
-            self.source(join.this, scope, known)
+            self._source(join.this, scope, known)
         for lateral in node.args.get("laterals") or []:
-            self.source(lateral, scope, known)
+            self._source(lateral, scope, known)
         self.known = known
         for join in node.args.get("joins") or []:
             if condition := join.args.get("on"):
                 self.kind(condition, scope)
-        columns = self.projection(node, scope, known)
+        columns = self._projection(node, scope, known)
         for name in ("where", "having", "qualify", "group", "order", "sort"):
             part = node.args.get(name)
             if part is not None:
@@ -400,17 +400,17 @@ class Reader:
             self.window_frame(window, None, scope)
         self.literal_beside_aggregate(node)
         self.all_columns(node)
-        self.qualify(node, columns, scope)
+        self._qualify(node, columns, scope)
         return columns
 
-    def projection(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> Columns | None:
+    def _projection(self, node: Any, scope: Scope, known: dict[str, Columns | None]) -> Columns | None:
         columns: Columns | None = []
         certain = all(found is not None for _, found in scope.sources)
         for item in node.expressions:
             star = item if isinstance(item, exp.Star) else item.this if isinstance(item, exp.Column) else None
             if isinstance(star, exp.Star):
                 wanted = item.table.lower() if isinstance(item, exp.Column) else ""
-                found = self.star(scope, wanted, node)
+                found = self._star(scope, wanted, node)
                 excluded = star.args.get("except_") or star.args.get("except")
                 if excluded:
                     names = {column.name.lower() for column in excluded}
@@ -431,20 +431,25 @@ class Reader:
                 inner = item.this
                 self.kind(inner, scope)
                 if isinstance(inner, exp.Anonymous) and inner.name.lower() == "explode" and len(names) == 2:
-                    self.explode_of_map(inner)
+                    self._explode_of_map(inner)
                 columns = None if columns is None else columns + [(name, None) for name in names]
                 continue
             name = item.alias_or_name or self.on.written(bare)
             if isinstance(bare, exp.Anonymous) and bare.name.lower() in ("explode", "explode_outer"):
                 kind = element_of(kind)
-            elif isinstance(bare, exp.Anonymous) and bare.name.lower() in ("inline", "stack", "posexplode", "json_tuple"):
+            elif isinstance(bare, exp.Anonymous) and bare.name.lower() in (
+                "inline",
+                "stack",
+                "posexplode",
+                "json_tuple",
+            ):
                 columns = None
             if isinstance(item, exp.Alias):
                 scope.aliases[name.lower()], scope.kinds[name.lower()] = bare, kind
             columns = None if columns is None else [*columns, (name, kind)]
         return columns
 
-    def star(self, scope: Scope, wanted: str, node: Any) -> Columns | None:
+    def _star(self, scope: Scope, wanted: str, node: Any) -> Columns | None:
         result: Columns = []
         using: set[str] = set()
         for join in node.args.get("joins") or []:
@@ -485,12 +490,16 @@ class Reader:
             bare = item.this if isinstance(item, exp.Alias) else item
             if bare.find(exp.Column, exp.Star, exp.Query, exp.Window) or self.aggregates(item) or bare is exp.Null:
                 continue
-            if any(isinstance(found, exp.Anonymous) and not found.expressions for found in bare.find_all(exp.Anonymous)):
+            if any(
+                isinstance(found, exp.Anonymous) and not found.expressions for found in bare.find_all(exp.Anonymous)
+            ):
                 continue
             name = item.alias or self.on.written(bare)
             tail = "" if isinstance(item, exp.Alias) else f" as {quoted(name)}"
             self.replace(
-                "filter on a literal", bare, lambda text, tail=tail: f"coalesce(min({text}), {text}){tail}"  # type: ignore[misc]
+                "filter on a literal",
+                bare,
+                lambda text, tail=tail: f"coalesce(min({text}), {text}){tail}",  # type: ignore[misc]
             )
 
     def aggregates(self, node: exp.Expression) -> bool:
@@ -523,7 +532,7 @@ class Reader:
                 keys = [f"{number + 1}{rest}" for number in range(len(node.expressions))]
                 self.replace("order by all", only, lambda _: ", ".join(keys))
 
-    def qualify(self, node: Any, columns: Columns | None, scope: Scope) -> None:
+    def _qualify(self, node: Any, columns: Columns | None, scope: Scope) -> None:
         part = node.args.get("qualify")
         if part is None:
             return
@@ -547,11 +556,12 @@ class Reader:
             head = self.on.between(first, after[1], node)
             middle = self.on.between(after[1], place[0], node)
             rest = self.on.between(place[1], end[1], node)
-            return f"select {names} from ({head}, {self.on.text(part.this)} as is_qualified {middle}{rest}) where is_qualified"
+            condition = f"{self.on.text(part.this)} as is_qualified"
+            return f"select {names} from ({head}, {condition} {middle}{rest}) where is_qualified"
 
         self.replace("qualify", node, text)
 
-    def pivot(self, node: Any, pivot: Any, columns: Columns | None, scope: Scope) -> Columns | None:
+    def _pivot(self, node: Any, pivot: Any, columns: Columns | None, scope: Scope) -> Columns | None:
         unpivot = bool(pivot.args.get("unpivot"))
         name = "unpivot" if unpivot else "pivot"
         place, whole = self.on.place(pivot), self.on.place(node)
@@ -571,16 +581,16 @@ class Reader:
             self.refuse(name, pivot)
         out: Columns
         if unpivot:
-            out, body = self.unpivoted(pivot, last, columns, source, text)
+            out, body = self._unpivoted(pivot, last, columns, source, text)
         else:
-            out, body = self.pivoted(pivot, last, columns, source)
+            out, body = self._pivoted(pivot, last, columns, source)
         new = f"({body})" + (f" as {quoted(alias)}" if alias else "")
         self.replace(name, node, lambda _: new)
         if outside:
             self.on.literals.append((*place, ""))
         return out
 
-    def unpivoted(self, pivot: Any, last: Any, columns: Columns, source: str, text: str) -> tuple[Columns, str]:
+    def _unpivoted(self, pivot: Any, last: Any, columns: Columns, source: str, text: str) -> tuple[Columns, str]:
         value, label = pivot.expressions[0].name, last.this.name
         taken = []
         for item in last.expressions:
@@ -606,7 +616,7 @@ class Reader:
             )
         return [*kept, (label, "string"), (value, kind)], " union all ".join(branches)
 
-    def pivoted(self, pivot: Any, last: Any, columns: Columns, source: str) -> tuple[Columns, str]:
+    def _pivoted(self, pivot: Any, last: Any, columns: Columns, source: str) -> tuple[Columns, str]:
         key = last.this
         if not isinstance(key, exp.Column | exp.Identifier):
             self.refuse("pivot", pivot)
@@ -650,7 +660,7 @@ class Reader:
         return found
 
     def _kind(self, node: Any, scope: Scope) -> Type:
-        method = getattr(self, f"on_{type(node).__name__.lower()}", None)
+        method = getattr(self, f"_on_{type(node).__name__.lower()}", None)
         if method is not None:
             return method(node, scope)
         if isinstance(node, exp.Query | exp.Subquery):
@@ -665,13 +675,13 @@ class Reader:
             return "boolean"
         return None
 
-    def on_subquery(self, node: Any, scope: Scope) -> Type:
+    def _on_subquery(self, node: Any, scope: Scope) -> Type:
         known = getattr(self, "known", {})
         columns = self.query(node.this, known, scope)
         self.known = known
         return columns[0][1] if columns and len(columns) == 1 else None
 
-    def on_exists(self, node: Any, scope: Scope) -> Type:
+    def _on_exists(self, node: Any, scope: Scope) -> Type:
         known = getattr(self, "known", {})
         if isinstance(node.this, exp.Query):
             self.query(node.this, known, scope)
@@ -680,22 +690,22 @@ class Reader:
         self.known = known
         return "boolean"
 
-    def on_paren(self, node: Any, scope: Scope) -> Type:
+    def _on_paren(self, node: Any, scope: Scope) -> Type:
         return self.kind(node.this, scope)
 
-    def on_alias(self, node: Any, scope: Scope) -> Type:
+    def _on_alias(self, node: Any, scope: Scope) -> Type:
         return self.kind(node.this, scope)
 
-    def on_ordered(self, node: Any, scope: Scope) -> Type:
+    def _on_ordered(self, node: Any, scope: Scope) -> Type:
         return self.kind(node.this, scope)
 
-    def on_null(self, node: Any, scope: Scope) -> Type:
+    def _on_null(self, node: Any, scope: Scope) -> Type:
         return "void"
 
-    def on_boolean(self, node: Any, scope: Scope) -> Type:
+    def _on_boolean(self, node: Any, scope: Scope) -> Type:
         return "boolean"
 
-    def on_literal(self, node: Any, scope: Scope) -> Type:
+    def _on_literal(self, node: Any, scope: Scope) -> Type:
         if node.is_string:
             return "string"
         text = node.name.lower()
@@ -707,7 +717,7 @@ class Reader:
             return Decimal(max(digits, len(part), 1), len(part))
         return Integer("int" if int(text) < 2**31 else "bigint", int(text))
 
-    def on_column(self, node: Any, scope: Scope) -> Type:
+    def _on_column(self, node: Any, scope: Scope) -> Type:
         if "kind" in node.meta:
             return node.meta["kind"]
         if len(node.parts) > 2:
@@ -719,63 +729,61 @@ class Reader:
             at = at.outer
         return scope.column(node.table.lower(), name)[1]
 
-    def on_lambda(self, node: Any, scope: Scope) -> Type:
+    def _on_lambda(self, node: Any, scope: Scope) -> Type:
         inner = Scope(outer=scope, bound={name.name.lower() for name in node.expressions})
         return self.kind(node.this, inner)
 
-    def on_neg(self, node: Any, scope: Scope) -> Type:
+    def _on_neg(self, node: Any, scope: Scope) -> Type:
         return self.kind(node.this, scope)
 
-    def on_dpipe(self, node: Any, scope: Scope) -> Type:
+    def _on_dpipe(self, node: Any, scope: Scope) -> Type:
         for child in node.iter_expressions():
             self.kind(child, scope)
         return "string"
 
-    def on_interval(self, node: Any, scope: Scope) -> Type:
+    def _on_interval(self, node: Any, scope: Scope) -> Type:
         unit = str(node.args.get("unit") or "").lower().rstrip("s")
         return f"interval {unit}"
 
-    def on_add(self, node: Any, scope: Scope) -> Type:
-        return self.arithmetic("+", node, scope)
+    def _on_add(self, node: Any, scope: Scope) -> Type:
+        return self._arithmetic("+", node, scope)
 
-    def on_sub(self, node: Any, scope: Scope) -> Type:
-        return self.arithmetic("-", node, scope)
+    def _on_sub(self, node: Any, scope: Scope) -> Type:
+        return self._arithmetic("-", node, scope)
 
-    def on_mul(self, node: Any, scope: Scope) -> Type:
-        return self.arithmetic("*", node, scope)
+    def _on_mul(self, node: Any, scope: Scope) -> Type:
+        return self._arithmetic("*", node, scope)
 
-    def on_mod(self, node: Any, scope: Scope) -> Type:
-        return self.arithmetic("%", node, scope)
+    def _on_mod(self, node: Any, scope: Scope) -> Type:
+        return self._arithmetic("%", node, scope)
 
-    def on_div(self, node: Any, scope: Scope) -> Type:
-        return self.arithmetic("/", node, scope)
+    def _on_div(self, node: Any, scope: Scope) -> Type:
+        return self._arithmetic("/", node, scope)
 
-    def on_intdiv(self, node: Any, scope: Scope) -> Type:
+    def _on_intdiv(self, node: Any, scope: Scope) -> Type:
         left, right = self.kind(node.this, scope), self.kind(node.expression, scope)
         if not types.is_integer(left):
             return "bigint"
         by = right.limit if isinstance(right, Integer) and isinstance(node.expression, exp.Literal) else 1
         return Integer("bigint", limit_of(left) // max(by, 1))
 
-    def arithmetic(self, operator: str, node: Any, scope: Scope) -> Type:
+    def _arithmetic(self, operator: str, node: Any, scope: Scope) -> Type:
         left, right = self.kind(node.this, scope), self.kind(node.expression, scope)
         if not (types.is_number(left) and types.is_number(right)):
-            return self.of_dates(operator, node, left, right)
+            return self._of_dates(operator, node, left, right)
         if types.is_double(left) or types.is_double(right):
             for side, kind in ((node.this, left), (node.expression, right)):
                 other = right if side is node.this else left
-                if kind == "float" and isinstance(other, Decimal):
-                    self.cast("decimal beside a double", side, "double", kind)
-                elif other == "float" and isinstance(kind, Decimal):
+                if (kind == "float" and isinstance(other, Decimal)) or (other == "float" and isinstance(kind, Decimal)):
                     self.cast("decimal beside a double", side, "double", kind)
             return "float" if left == right == "float" else "double"
         if types.is_integer(left) and types.is_integer(right):
-            return self.of_integers(operator, node, left, right)
+            return self._of_integers(operator, node, left, right)
         one, other = literal_type(node.this, left), literal_type(node.expression, right)
         assert one and other
         result = types.arithmetic(operator, one, other)
         if operator == "/":
-            self.divide(node, one, other, result)
+            self._divide(node, one, other, result)
         elif operator == "%":
             whole = max(one.precision - one.scale, other.precision - other.scale)
             if whole + max(one.scale, other.scale) >= types.LARGEST:
@@ -795,7 +803,7 @@ class Reader:
             self.replace("type of a decimal result", node, lambda text: f"cast({text} as {result})")
         return result
 
-    def divide(self, node: Any, left: Decimal, right: Decimal, result: Decimal) -> None:
+    def _divide(self, node: Any, left: Decimal, right: Decimal, result: Decimal) -> None:
         scale = max(left.scale, result.scale - 3)
 
         def text(_: str) -> str:
@@ -804,7 +812,7 @@ class Reader:
 
         self.replace("quotient of decimals", node, text)
 
-    def of_integers(self, operator: str, node: Any, left: Type, right: Type) -> Type:
+    def _of_integers(self, operator: str, node: Any, left: Type, right: Type) -> Type:
         if operator == "/":
             return "double"
         result = types.wider(left, right)
@@ -825,7 +833,7 @@ class Reader:
         self.replace("integer that overflows", node, text)
         return str(result)
 
-    def of_dates(self, operator: str, node: Any, left: Type, right: Type) -> Type:
+    def _of_dates(self, operator: str, node: Any, left: Type, right: Type) -> Type:  # noqa: PLR0911
         if operator == "-" and left == right == "date":
             self.replace("date minus a date", node, lambda text: f"cast({text} as interval day)")
             return "interval day"
@@ -856,14 +864,14 @@ class Reader:
                 if isinstance(kind, Decimal):
                     self.cast("decimal beside a double", node, "double", kind)
 
-    def on_between(self, node: Any, scope: Scope) -> Type:
+    def _on_between(self, node: Any, scope: Scope) -> Type:
         nodes = [node.this, node.args["low"], node.args["high"]]
         for each in nodes:
             self.kind(each, scope)
         self.compare(nodes)
         return "boolean"
 
-    def on_in(self, node: Any, scope: Scope) -> Type:
+    def _on_in(self, node: Any, scope: Scope) -> Type:
         self.kind(node.this, scope)
         for each in node.expressions:
             self.kind(each, scope)
@@ -874,37 +882,35 @@ class Reader:
         self.compare([node.this, *node.expressions])
         return "boolean"
 
-    def on_cast(self, node: Any, scope: Scope) -> Type:
+    def _on_cast(self, node: Any, scope: Scope) -> Type:
         was = self.kind(node.this, scope)
         written = self.on.written(node)
-        kind = self.target(node)
+        kind = self._target(node)
         if re.fullmatch(r"[\d.]+(?:[eE][-+]?\d+)?\s*[a-zA-Z]+", written):
             return Integer(str(kind), int(node.this.name)) if types.is_integer(kind) and node.this.is_int else kind
         if isinstance(node, exp.TryCast):
             return kind
         inner = node.this
         if isinstance(kind, Decimal) and was == "double":
-            self.replace(
-                "double to decimal", node, lambda _: decimal_of_double(self.on.text(inner), kind)
-            )
+            self.replace("double to decimal", node, lambda _: decimal_of_double(self.on.text(inner), kind))
         elif kind == "double" and isinstance(was, Decimal) and not isinstance(inner, exp.Literal):
-            self.replace(
-                "decimal to double", node, lambda _: f"cast(cast({self.on.text(inner)} as string) as double)"
-            )
+            self.replace("decimal to double", node, lambda _: f"cast(cast({self.on.text(inner)} as string) as double)")
         elif was == "timestamp" and kind in ("bigint", "int"):
             self.replace("time before 1970", node, lambda _: seconds(self.on.text(inner), str(kind)))
             return Integer(str(kind), types.SMALL)
         elif was == "timestamp" and kind == "double":
             self.replace(
-                "timestamp as double", node, lambda _: f"(cast(unix_micros({self.on.text(inner)}) as double) / 1000000d)"
+                "timestamp as double",
+                node,
+                lambda _: f"(cast(unix_micros({self.on.text(inner)}) as double) / 1000000d)",
             )
         elif types.is_integer(kind) and isinstance(was, Integer):
             return Integer(str(kind), was.limit)
         return kind
 
-    on_trycast = on_cast
+    _on_trycast = _on_cast
 
-    def target(self, node: Any) -> Type:
+    def _target(self, node: Any) -> Type:
         place = self.on.place(node.args["to"])
         text = self.on.sql[slice(*place)] if place else node.args["to"].sql("spark")
         if re.fullmatch(r"[\d.]+(?:[eE][-+]?\d+)?\s*[a-zA-Z]+", text):
@@ -926,7 +932,7 @@ class Reader:
             self.cast(name, node, str(kind) if isinstance(kind, Integer) else kind, was)
         return kind
 
-    def on_case(self, node: Any, scope: Scope) -> Type:
+    def _on_case(self, node: Any, scope: Scope) -> Type:
         operand = node.this
         if operand is not None:
             self.kind(operand, scope)
@@ -942,7 +948,7 @@ class Reader:
             self.kind(result, scope)
         return self.branches("types of branches", results)
 
-    def on_extract(self, node: Any, scope: Scope) -> Type:
+    def _on_extract(self, node: Any, scope: Scope) -> Type:
         kind = self.kind(node.expression, scope)
         return self.part(node, node.this.name, node.expression, kind)
 
@@ -975,7 +981,7 @@ class Reader:
 
     # --- windows and aggregates ----------------------------------------------------------------------------------
 
-    def on_window(self, node: Any, scope: Scope) -> Type:
+    def _on_window(self, node: Any, scope: Scope) -> Type:
         core = node.this
         while isinstance(core, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
             if isinstance(core, exp.Filter):
@@ -989,14 +995,14 @@ class Reader:
         self.window_frame(node, core, scope)
         return self.function(core, scope, node)
 
-    def on_filter(self, node: Any, scope: Scope) -> Type:
+    def _on_filter(self, node: Any, scope: Scope) -> Type:
         self.kind(node.expression.this, scope)
         core = node.this
         while isinstance(core, exp.WithinGroup):
             core = core.this
         return self.function(core, scope, node)
 
-    def on_withingroup(self, node: Any, scope: Scope) -> Type:
+    def _on_withingroup(self, node: Any, scope: Scope) -> Type:
         for child in node.expression.iter_expressions():
             self.kind(child, scope)
         core, keys = node.this, node.expression.expressions
@@ -1004,17 +1010,19 @@ class Reader:
             share, key = core.expressions[0], keys[0]
             if isinstance(share, exp.Literal) and not share.is_string:
                 value = share.name if not key.args.get("desc") else str(1 - decimal.Decimal(share.name))
-                self.replace("interpolated percentile", node, lambda _: f"percentile({self.on.text(key.this)}, {value})")
+                self.replace(
+                    "interpolated percentile", node, lambda _: f"percentile({self.on.text(key.this)}, {value})"
+                )
         return self.function(node.this, scope, node)
 
-    def on_ignorenulls(self, node: Any, scope: Scope) -> Type:
+    def _on_ignorenulls(self, node: Any, scope: Scope) -> Type:
         return self.function(node.this, scope, node)
 
-    def on_distinct(self, node: Any, scope: Scope) -> Type:
+    def _on_distinct(self, node: Any, scope: Scope) -> Type:
         kinds = [self.kind(each, scope) for each in node.expressions]
         return kinds[0] if len(kinds) == 1 else None
 
-    def on_anonymous(self, node: Any, scope: Scope) -> Type:
+    def _on_anonymous(self, node: Any, scope: Scope) -> Type:
         return self.function(node, scope, node)
 
     def window_frame(self, node: Any, core: Any, scope: Scope) -> None:
@@ -1023,10 +1031,15 @@ class Reader:
         order = node.args.get("order")
         if core is not None and isinstance(core, exp.Anonymous) and core.find(exp.Distinct):
             self.refuse("distinct over a window", node)
-        if spec is None or order is None or str(spec.args.get("kind")).upper() != "RANGE" or len(order.expressions) != 1:
+        if (
+            spec is None
+            or order is None
+            or str(spec.args.get("kind")).upper() != "RANGE"
+            or len(order.expressions) != 1
+        ):
             return
         bounds = [spec.args.get("start"), spec.args.get("end")]
-        days = [bound for bound in bounds if isinstance(bound, exp.Expression) and not bound.find(exp.Literal) is None]
+        days = [bound for bound in bounds if isinstance(bound, exp.Expression) and bound.find(exp.Literal) is not None]
         if not days:
             return
         key = order.expressions[0].this
@@ -1045,21 +1058,21 @@ class Reader:
         arguments = node.expressions
         kinds = [self.kind(argument, scope) for argument in arguments]
         self._wrapped.add(id(node))
-        method = getattr(self, f"call_{name}", None)
+        method = getattr(self, f"_call_{name}", None)
         if name in ("avg", "mean"):
-            found = self.average(node, kinds, whole)
+            found = self._average(node, kinds, whole)
         elif name in DEVIATIONS:
-            found = self.deviation(node, kinds, whole)
+            found = self._deviation(node, kinds, whole)
         elif method is not None:
             found = method(node, kinds, whole)
         else:
-            found = self.returned(name, kinds)
+            found = self._returned(name, kinds)
             if name in NOT_SLIDING and isinstance(whole, exp.Window) and frame(whole) not in ("growing", "whole"):
                 self.refuse("sliding correlation", whole)
         node.meta["kind"] = found
         return found
 
-    def returned(self, name: str, kinds: list[Type]) -> Type:
+    def _returned(self, name: str, kinds: list[Type]) -> Type:
         if name in RETURNS:
             return RETURNS[name]
         if name in LIKE_FIRST and kinds:
@@ -1080,13 +1093,14 @@ class Reader:
         return distinct, self.on.text(argument), self.suffix(node, whole)
 
     def suffix(self, node: exp.Anonymous, whole: Any) -> str:
+        """Return what follows a call: its filter and its window, with all changes."""
         inner, outer = self.on.place(node), self.on.place(whole)
         if inner is None or outer is None:
             self.refuse("sliding average", whole)
         assert inner and outer
         return self.on.between(inner[1], outer[1], whole)
 
-    def average(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _average(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = kinds[0] if kinds else None
         if isinstance(kind, Decimal):
             result = Decimal(min(kind.precision + 4, 38), min(kind.scale + 4, 38))
@@ -1103,7 +1117,7 @@ class Reader:
             self.slide(node, whole, "average")
         return "double" if kind is not None else None
 
-    def call_sum(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_sum(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = kinds[0] if kinds else None
         if isinstance(kind, Decimal):
             return Decimal(min(kind.precision + 10, 38), kind.scale)
@@ -1122,7 +1136,7 @@ class Reader:
             return Integer("bigint", types.SMALL) if isinstance(kind, Integer) and kind.limit < 2**20 else "bigint"
         return None
 
-    def deviation(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _deviation(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.slide(node, whole, node.name.lower())
         return "double"
 
@@ -1195,24 +1209,24 @@ class Reader:
 
     # --- functions -----------------------------------------------------------------------------------------------
 
-    def call_if(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_if(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         return self.branches("types of branches", node.expressions[1:])
 
-    call_iff = call_if
+    _call_iff = _call_if
 
-    def call_coalesce(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_coalesce(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         return self.branches("types of branches", node.expressions, always="double" in kinds)
 
-    def call_nvl(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_nvl(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if None in kinds or len(set(kinds)) < 2:
             return kinds[0] if kinds else None
         kind = self.branches("types of branches", node.expressions, always=True)
         self.replace("types of branches", node, lambda _: f"coalesce({', '.join(self.on.arguments(node))})")
         return kind
 
-    call_ifnull = call_nvl
+    _call_ifnull = _call_nvl
 
-    def call_nvl2(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_nvl2(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = self.branches("types of branches", node.expressions[1:])
 
         def text(_: str) -> str:
@@ -1222,7 +1236,7 @@ class Reader:
         self.replace("nvl2", node, text)
         return kind
 
-    def call_nullif(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_nullif(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 2 and None not in kinds:
             self.compare(node.expressions)
             if isinstance(kinds[0], Decimal) and types.wider(*kinds) != kinds[0]:
@@ -1230,30 +1244,30 @@ class Reader:
                 self.replace("type of a decimal result", node, lambda text: f"cast({text} as {kind})")
         return kinds[0]
 
-    def call_greatest(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_greatest(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = types.widest(kinds)
         if kind == "double":
             for each, was in zip(node.expressions, kinds, strict=True):
-                if was != "double" and was != "void":
+                if was not in {"double", "void"}:
                     self.cast("decimal beside a double", each, "double", was)
         return kind
 
-    call_least = call_greatest
+    _call_least = _call_greatest
 
-    def call_decimal(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_decimal(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if kinds and kinds[0] == "double":
             inner = node.expressions[0]
             self.replace("double to decimal", node, lambda _: decimal_of_double(self.on.text(inner), Decimal(10, 0)))
         return Decimal(10, 0)
 
-    def call_double(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_double(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if kinds and isinstance(kinds[0], Decimal):
             self.replace(
                 "decimal to double", node, lambda _: f"cast(cast({self.on.arguments(node)[0]} as string) as double)"
             )
         return "double"
 
-    def call_decode(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_decode(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) < 3:
             return "string"
         results = [*node.expressions[2::2]]
@@ -1270,18 +1284,18 @@ class Reader:
         self.replace("decode", node, text)
         return kind
 
-    def call_log(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_log(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 1:
             self.replace("logarithm without a base", node, lambda _: f"ln({self.on.arguments(node)[0]})")
         return "double"
 
-    def call_round(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_round(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = kinds[0] if kinds else None
         places = whole_number(node.expressions[1]) if len(kinds) > 1 else 0
         if isinstance(kind, Decimal) and places is not None:
             result = rounded(kind, places)
             if node.name.lower() == "bround":
-                self.half_even(node, places, result)
+                self._half_even(node, places, result)
             else:
                 self.replace("type of a decimal result", node, lambda text: f"cast({text} as {result})")
             return result
@@ -1294,14 +1308,14 @@ class Reader:
 
             self.replace("rounded double", node, text)
         elif kind == "double" and node.name.lower() == "bround" and places == 0:
-            self.call_rint(node, kinds, whole)
+            self._call_rint(node, kinds, whole)
         elif kind == "double" and node.name.lower() == "bround":
             self.refuse("half-even rounding", node)
         return kind
 
-    call_bround = call_round
+    _call_bround = _call_round
 
-    def half_even(self, node: Any, places: int, result: Decimal) -> None:
+    def _half_even(self, node: Any, places: int, result: Decimal) -> None:
         half = "0." + "0" * places + "5" if places >= 0 else ""
         if not half:
             self.refuse("half-even rounding", node)
@@ -1314,7 +1328,7 @@ class Reader:
 
         self.replace("half-even rounding", node, text)
 
-    def call_rint(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_rint(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         def text(_: str) -> str:
             value = f"cast({self.on.arguments(node)[0]} as double)"
             return f"if({value} - floor({value}) = 0.5d, 2d * round({value} / 2d), round({value}))"
@@ -1322,15 +1336,15 @@ class Reader:
         self.replace("half-even rounding", node, text)
         return "double"
 
-    def call_ceil(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_ceil(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = kinds[0] if kinds else None
         if isinstance(kind, Decimal) and len(kinds) == 1:
             return Decimal(kind.precision - kind.scale + 1, 0)
         return None if len(kinds) > 1 or kind is None else "bigint"
 
-    call_floor = call_ceiling = call_ceil
+    _call_floor = _call_ceiling = _call_ceil
 
-    def call_mod(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_mod(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         pair = [literal_type(each, kind) for each, kind in zip(node.expressions, kinds, strict=True)]
         if len(pair) == 2 and pair[0] and pair[1] and any(isinstance(kind, Decimal) for kind in kinds):
             result = types.arithmetic("%", pair[0], pair[1])
@@ -1338,31 +1352,31 @@ class Reader:
             return result
         return types.wider(*kinds) if len(kinds) == 2 else None
 
-    call_pmod = call_mod
+    _call_pmod = _call_mod
 
-    def call_approx_count_distinct(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_approx_count_distinct(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.refuse("approximate count", node)
         return "bigint"
 
-    def call_percentile(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_percentile(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 3:
             self.refuse("percentile with frequencies", node)
         return "double" if isinstance(node.expressions[1], exp.Literal) else None
 
-    def call_percentile_approx(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_percentile_approx(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.refuse("approximate percentile", whole)
         return None
 
-    call_approx_percentile = call_percentile_approx
+    _call_approx_percentile = _call_percentile_approx
 
-    def call_collect_list(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_collect_list(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if isinstance(whole, exp.Window) and frame(whole) != "whole":
             self.replace("list over a window", whole, lambda text: f"filter({text}, v -> v is not null)")
         return f"array<{kinds[0]}>" if kinds and kinds[0] is not None else None
 
-    call_array_agg = call_collect_list
+    _call_array_agg = _call_collect_list
 
-    def call_max(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_max(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         argument = node.expressions[0] if node.expressions else None
         kind = kinds[0] if kinds else None
         nested = isinstance(argument, exp.Anonymous) and argument.name.lower() in ("struct", "named_struct", "array")
@@ -1377,9 +1391,9 @@ class Reader:
             self.replace("largest struct", whole, text)
         return kind
 
-    call_min = call_max
+    _call_min = _call_max
 
-    def call_array_contains(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_array_contains(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         def text(_: str) -> str:
             items, value = self.on.arguments(node)
             return (
@@ -1390,7 +1404,7 @@ class Reader:
         self.replace("null in an array", node, text)
         return "boolean"
 
-    def call_typeof(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_typeof(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         kind = kinds[0] if kinds else None
         if isinstance(kind, Decimal) or types.is_number(kind) or kind in ("string", "date", "timestamp", "boolean"):
             text = f"'{kind}'"
@@ -1401,17 +1415,17 @@ class Reader:
             self.refuse("typeof", node)
         return "string"
 
-    def call_weekday(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_weekday(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.replace("part of a date", node, lambda _: f"pmod(dayofweek({self.on.arguments(node)[0]}) + 5, 7)")
         return Integer("int", types.SMALLER)
 
-    def call_date_part(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_date_part(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         name, of = node.expressions
         return self.part(node, name.name, of, kinds[1]) if isinstance(name, exp.Literal) else None
 
-    call_datepart = call_date_part
+    _call_datepart = _call_date_part
 
-    def call_datediff(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_datediff(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 2:
             self.replace("type of datediff", node, lambda text: f"cast({text} as int)")
             return Integer("int", types.SMALLER)
@@ -1428,14 +1442,14 @@ class Reader:
             self.replace("days between timestamps", node, text)
         return Integer("bigint", types.SMALL)
 
-    call_date_diff = call_timestampdiff = call_datediff
+    _call_date_diff = _call_timestampdiff = _call_datediff
 
-    def call_date_trunc(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_date_trunc(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 2 and kinds[1] != "timestamp":
             self.replace("type of date_trunc", node.expressions[1], lambda text: f"cast({text} as timestamp)")
         return "timestamp"
 
-    def call_timestamp_seconds(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_timestamp_seconds(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if not types.is_integer(kinds[0]):
             self.replace(
                 "fraction of a second",
@@ -1444,12 +1458,12 @@ class Reader:
             )
         return "timestamp"
 
-    def call_to_timestamp(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_to_timestamp(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 1 and types.is_number(kinds[0]):
             self.replace("number as timestamp", node, lambda _: f"cast({self.on.arguments(node)[0]} as timestamp)")
         return "timestamp"
 
-    def call_unix_timestamp(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_unix_timestamp(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 1 and kinds[0] in ("timestamp", "date"):
             self.replace(
                 "time before 1970",
@@ -1458,26 +1472,26 @@ class Reader:
             )
         return Integer("bigint", types.SMALL)
 
-    call_unix_seconds = call_to_unix_timestamp = call_unix_timestamp
+    _call_unix_seconds = _call_to_unix_timestamp = _call_unix_timestamp
 
-    def call_try_to_date(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_try_to_date(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         if len(kinds) == 1:
             self.replace("try_to_date", node, lambda _: f"try_cast({self.on.arguments(node)[0]} as date)")
         return "date"
 
-    def call_get_json_object(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_get_json_object(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         path = node.expressions[1]
         if isinstance(path, exp.Literal) and "[*]" in path.name:
             self.refuse("wildcard in a JSON path", node)
         return "string"
 
-    def call_to_json(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_to_json(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         for part in node.find_all(exp.Expression):
             if isinstance(part.meta.get("kind"), Decimal) or part.meta.get("kind") == "timestamp":
                 self.refuse("decimals and timestamps in JSON", node)
         return "string"
 
-    def call_initcap(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_initcap(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.replace(
             "initcap",
             node,
@@ -1488,7 +1502,7 @@ class Reader:
         )
         return "string"
 
-    def call_split(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_split(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         pattern = node.expressions[1]
         if len(kinds) == 2 and isinstance(pattern, exp.Literal) and pattern.name == "":
             self.replace(
@@ -1498,11 +1512,11 @@ class Reader:
             )
         return "array<string>"
 
-    def call_regexp_count(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_regexp_count(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.replace("type of regexp_count", node, lambda text: f"cast({text} as int)")
         return "int"
 
-    def call_aes_encrypt(self, node: Any, kinds: list[Type], whole: Any) -> Type:
+    def _call_aes_encrypt(self, node: Any, kinds: list[Type], whole: Any) -> Type:
         self.refuse("encryption", node)
         return "binary"
 
@@ -1527,8 +1541,10 @@ def within(top: Any, node: Any) -> bool:
 
 def limit_of(kind: Type) -> int:
     """Return how far from zero the values of a whole number's type can be."""
-    return kind.limit if isinstance(kind, Integer) else {"tinyint": 2**7, "smallint": 2**15, "int": 2**31}.get(
-        str(kind), 2**63
+    return (
+        kind.limit
+        if isinstance(kind, Integer)
+        else {"tinyint": 2**7, "smallint": 2**15, "int": 2**31}.get(str(kind), 2**63)
     )
 
 
@@ -1603,9 +1619,11 @@ def filtered(aggregate: str, condition: str) -> str:
     if found:
         return f"{aggregate[: found.end()]} {condition} and {aggregate[found.end() :]}"
     # What Sail is given for an average has several aggregates in it.
-    return re.sub(r"\b(sum|count)(\((?:[^()]|\([^()]*\))*\))", rf"\1\2 filter (where {condition})", aggregate) if (
-        aggregate.startswith("cast(cast(sum(")
-    ) else f"{aggregate} filter (where {condition})"
+    return (
+        re.sub(r"\b(sum|count)(\((?:[^()]|\([^()]*\))*\))", rf"\1\2 filter (where {condition})", aggregate)
+        if (aggregate.startswith("cast(cast(sum("))
+        else f"{aggregate} filter (where {condition})"
+    )
 
 
 def element_of(kind: Type) -> Type:

@@ -103,7 +103,7 @@ def sails(operator: str, left: Decimal, right: Decimal) -> Decimal:
     return Decimal(min(max(p1 - s1, p2 - s2) + max(s1, s2) + 1, LARGEST), max(s1, s2))
 
 
-def wider(left: Type, right: Type) -> Type:
+def wider(left: Type, right: Type) -> Type:  # noqa: PLR0911
     """Return the type that holds values of both, as branches of a union, a case or coalesce need; None if unknown."""
     if left is None or right is None:
         return None

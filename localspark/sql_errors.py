@@ -29,7 +29,7 @@ def readable(message: str, sql: str, known: list[str]) -> str:
         start = int(found[2])
         line = sql.count("\n", 0, start) + 1
         column = start - (sql.rfind("\n", 0, start) + 1) + 1
-        near = sql[start : start + 40].split("\n")[0]
+        near = sql[start : start + 40].split("\n", maxsplit=1)[0]
         return f"The SQL can't be read at line {line}, column {column} of the compiled text, near `{near}`."
     if found := LACKING.search(message):
         return f"Sail has no function {found[1]}; write it in another way, or use --target spark."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
@@ -51,9 +51,9 @@ def _placed(name: str) -> Callable[..., Any]:
                 self.query_starts.pop()
         else:
             node = plain(self, *arguments, **options)
-        if isinstance(node, exp.Expression) and SPAN not in node.meta and first and self._prev:
-            if self._prev.end >= first.start:
-                node.meta[SPAN] = (first.start, self._prev.end + 1)
+        new = isinstance(node, exp.Expression) and SPAN not in node.meta
+        if new and first and self._prev and self._prev.end >= first.start:
+            node.meta[SPAN] = (first.start, self._prev.end + 1)
         return node
 
     return parse
@@ -62,9 +62,11 @@ def _placed(name: str) -> Callable[..., Any]:
 class PlacedParser(DatabricksParser):
     """Databricks' parser; each node gets the place of its text, and every function keeps its written name."""
 
-    FUNCTIONS: Any = {}
-    FUNCTION_PARSERS = {name: parse for name, parse in DatabricksParser.FUNCTION_PARSERS.items() if name in KEPT}
-    NO_PAREN_FUNCTION_PARSERS = {
+    FUNCTIONS: ClassVar = {}
+    FUNCTION_PARSERS: ClassVar = {
+        name: parse for name, parse in DatabricksParser.FUNCTION_PARSERS.items() if name in KEPT
+    }
+    NO_PAREN_FUNCTION_PARSERS: ClassVar = {
         name: parse for name, parse in DatabricksParser.NO_PAREN_FUNCTION_PARSERS.items() if name == "CASE"
     }
 
@@ -100,7 +102,9 @@ class Statement:
         found: tuple[int, int] | None = node.meta.get(SPAN)
         if found is None and isinstance(node, exp.Anonymous) and "start" in node.meta:
             found = node.meta["start"], self.closing(node.meta["end"] + 1)
-        if isinstance(node, exp.Binary | exp.Predicate | exp.In | exp.Between) and isinstance(node.this, exp.Expression):
+        if isinstance(node, exp.Binary | exp.Predicate | exp.In | exp.Between) and isinstance(
+            node.this, exp.Expression
+        ):
             first, last = self.place(node.this), None
             if isinstance(node, exp.Binary) and isinstance(node.expression, exp.Expression):
                 last = self.place(node.expression)
@@ -166,9 +170,7 @@ class Statement:
         holder = exp.Tuple(expressions=[])
         return self._spliced(0, len(self.sql), holder, parts)
 
-    def _spliced(
-        self, start: int, end: int, node: exp.Expression, roots: list[exp.Expression] | None = None
-    ) -> str:
+    def _spliced(self, start: int, end: int, node: exp.Expression, roots: list[exp.Expression] | None = None) -> str:
         pieces: list[tuple[int, int, str]] = [
             (first, last, text) for first, last, text in self.literals if start <= first and last <= end
         ]

@@ -17,12 +17,12 @@ from lakehouse.settings import Settings
 if TYPE_CHECKING:
     from dbt.adapters.localspark.guard import Verdict
 
-READ = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|with|create|insert|merge|values|from)\b", re.I | re.S)
+READ = re.compile(
+    r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|with|create|insert|merge|values|from)\b", re.I | re.S
+)
 # Rows of a seed or of a small update: literals that the adapter itself has written.
 ROWS = re.compile(r"\s*insert\s+(?:into|overwrite)\s+\S+\s+values\b", re.I)
-DEFINES = re.compile(
-    r"\b(?:table|view|into)\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`?\w+`?\.)?`?\w+`?)", re.IGNORECASE
-)
+DEFINES = re.compile(r"\b(?:table|view|into)\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`?\w+`?\.)?`?\w+`?)", re.IGNORECASE)
 HERE = Path(__file__).parent
 GUARD = ("differences.py", "guard.py", "spark_types.py", "statement.py")
 _lock = threading.Lock()
@@ -84,9 +84,7 @@ def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] 
 
 
 def _signatures(settings: Settings, spark: Any, names: list[str]) -> dict[str, str]:
-    return {
-        name: hashlib.sha256(repr(columns(settings, spark, name)).encode()).hexdigest()[:16] for name in names
-    }
+    return {name: hashlib.sha256(repr(columns(settings, spark, name)).encode()).hexdigest()[:16] for name in names}
 
 
 def _load(path: Path) -> dict[str, dict[str, Any]]:

@@ -31,13 +31,13 @@ REPRESENTATION = {
     "a number that get_json_object reads keeps the zeros of its text": ("x json#0", "coll 92"),
     "which of two equally frequent values is the mode": ("agg mode",),
     "the result of a command, not of a query": ("create temp view",),
-    "Apache Spark has no qualify, Databricks has": ("qualify", "join 75"),
+    "Apache Spark has no qualify, Databricks has": ("qualify", "join 75", "difference: qualify"),
     "an array of a text and a number, which Spark refuses": ("coll 54",),
 }  # fmt: skip
 OUTCOMES = ("equal", "rewritten", "refused", "representation", "error", "silent")
 
 
-def form(value: Any) -> Any:
+def form(value: Any) -> Any:  # noqa: PLR0911
     """Return a value of an answer as JSON can hold it."""
     if value is None or isinstance(value, bool):
         return value
@@ -99,7 +99,9 @@ def outcome(query: dict[str, Any], found: dict[str, Any]) -> str:
     return "rewritten" if found["rewritten"] else "equal"
 
 
-def on_sail(spark: Any, queries: list[dict[str, Any]], *, guarded: bool = True) -> dict[str, tuple[str, dict[str, Any]]]:
+def on_sail(
+    spark: Any, queries: list[dict[str, Any]], *, guarded: bool = True
+) -> dict[str, tuple[str, dict[str, Any]]]:
     """Return what becomes of each query on Sail, read by the guard first, and what was answered."""
     from dbt.adapters.localspark import guard
 
@@ -123,6 +125,7 @@ def load() -> list[dict[str, Any]]:
 def main() -> None:
     """Ask one of the engines, in a data home of its own."""
     import crypto_lakehouse  # noqa: F401  # makes the project's packages known
+
     from lakehouse import engine, settings
 
     parser = argparse.ArgumentParser(description=__doc__)

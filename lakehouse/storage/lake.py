@@ -63,8 +63,7 @@ class Layer:
         statements = []
         for path in sorted(path for path in found if path.endswith(VIEW)):
             given = path.removesuffix(VIEW) + SAIL_VIEW
-            path = given if sail and given in found else path
-            with self.filesystem.open_input_stream(path) as file:
+            with self.filesystem.open_input_stream(given if sail and given in found else path) as file:
                 statements.append(file.read().decode())
         return statements
 

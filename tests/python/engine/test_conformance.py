@@ -24,7 +24,7 @@ def test_no_query_is_refused_that_sail_answers_as_spark(spark, results):
     needless = [
         name
         for name, (outcome, _) in answered.items()
-        if outcome in ("equal", "rewritten") and refused[name]["refused"] != "approximate count"
+        if outcome == "equal" and refused[name]["refused"] != "approximate count"
     ]
     assert needless == []
 
@@ -33,4 +33,9 @@ def test_the_queries_are_many_and_each_has_an_answer():
     queries = conformance.load()
     assert len(queries) >= 600
     assert len({query["name"] for query in queries}) == len(queries)
-    assert all("error" in query or len(query["types"]) >= 0 for query in queries)
+    assert all(
+        "error" in query
+        or query["types"]
+        or query["name"] in conformance.REPRESENTATION["the result of a command, not of a query"]
+        for query in queries
+    )
