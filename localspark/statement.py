@@ -20,13 +20,13 @@ SPAN = "span"
 # The methods of sqlglot's parser that return one node; its first and last token are known around their call.
 PARSED = [
     "_parse_select", "_parse_query_modifiers", "_parse_with", "_parse_cte", "_parse_table", "_parse_join",
-    "_parse_expression", "_parse_disjunction", "_parse_conjunction", "_parse_equality", "_parse_comparison",
-    "_parse_range", "_parse_bitwise", "_parse_term", "_parse_factor", "_parse_exponent", "_parse_unary", "_parse_type",
+    "_parse_expression",
+    "_parse_range", "_parse_bitwise", "_parse_term", "_parse_factor", "_parse_unary", "_parse_type",
     "_parse_column", "_parse_atom", "_parse_primary", "_parse_function",
-    "_parse_interval", "_parse_ordered", "_parse_lambda", "_parse_lambda_arg", "_parse_types", "_parse_where",
+    "_parse_interval", "_parse_ordered", "_parse_lambda", "_parse_types", "_parse_where",
     "_parse_group", "_parse_having", "_parse_qualify", "_parse_order", "_parse_pivot", "_parse_lateral", "_parse_from",
-    "_parse_table_part", "_parse_id_var", "_parse_value", "_parse_derived_table_values",
-    "_parse_string", "_parse_assignment", "_parse_field", "_parse_star",
+    "_parse_id_var", "_parse_value", "_parse_derived_table_values",
+    "_parse_string", "_parse_star",
 ]  # fmt: skip
 KEPT = {"CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM", "SUBSTRING", "OVERLAY"}
 

@@ -27,7 +27,8 @@ HERE = Path(__file__).parent
 GUARD = ("differences.py", "guard.py", "spark_types.py", "statement.py")
 _lock = threading.Lock()
 _kept: dict[Path, dict[str, dict[str, Any]]] = {}
-_columns: dict[tuple[Path, str], list[tuple[str, str]] | None] = {}
+_columns: dict[tuple[Path, str], list[tuple[str, str]]] = {}
+_marks: dict[tuple[Path, str], str] = {}
 
 
 def verdict(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
@@ -51,7 +52,9 @@ def verdict(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
 def forget(settings: Settings, sql: str) -> None:
     """Ask anew for the columns of what a statement defines."""
     for name in DEFINES.findall(sql[:2000]):
-        _columns.pop((settings.home, name.replace("`", "").lower()), None)
+        key = settings.home, name.replace("`", "").lower()
+        _columns.pop(key, None)
+        _marks.pop(key, None)
 
 
 def _judge(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
@@ -84,7 +87,12 @@ def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] 
 
 
 def _signatures(settings: Settings, spark: Any, names: list[str]) -> dict[str, str]:
-    return {name: hashlib.sha256(repr(columns(settings, spark, name)).encode()).hexdigest()[:16] for name in names}
+    for name in names:
+        key = settings.home, name.lower()
+        if key not in _columns or key not in _marks:
+            found = columns(settings, spark, name)
+            _marks[key] = hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    return {name: _marks[settings.home, name.lower()] for name in names}
 
 
 def _load(path: Path) -> dict[str, dict[str, Any]]:
