@@ -347,7 +347,7 @@ def _register_live(settings: Settings, scratch: Settings, spark: SparkSession) -
                 columns = f"({', '.join(typed)})"
             place = f"{engine.path(scratch, scratch.home / LIVE)}/{layer.schema}.db/{table}".replace("'", "\\'")
             spark.sql(f"create table `{layer.schema}`.`{table}` {columns} using delta location '{place}'")
-        views += layer.views()
+        views += layer.views(sail=scratch.engine == SAIL)
     catalog.create_views(spark, views)
 
 
