@@ -103,6 +103,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         "python": _python,
         "sail": lambda: version("pysail"),
         "dbt": lambda: _dbt(settings),
+        "engine": lambda: engine.openness(settings) or "answers no other user of this machine",
         "memory": lambda: _memory(settings),
         "disk": lambda: _disk(settings),
         "ports": _ports,

@@ -52,6 +52,7 @@ def main(folder: Path, idle_minutes: float) -> None:
 def write(state: Path, values: dict[str, Any]) -> None:
     """Write the engine's state file in one step, so that no reader sees half of it."""
     fresh = state.with_suffix(".new")
+    fresh.touch(0o600)
     fresh.write_text(json.dumps(values))
     fresh.replace(state)
 

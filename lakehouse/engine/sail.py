@@ -10,12 +10,18 @@ import os
 import re
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 
-from lakehouse.errors import CryptoError
+from lakehouse.engine import private_sail
+from lakehouse.errors import CryptoError, to_stderr
 from lakehouse.settings import Settings
 
 START_SECONDS = 30
+OPEN = (
+    "Other users of this machine can reach the engine and do through it what you may do, since {reason}; "
+    "docs/settings.md says what to do."
+)
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/_.-]+")
 # Operators that sort, join and aggregate share the memory pool and spill beyond it. What they do not count (Parquet
 # buffers, Arrow batches under way) takes the rest.
@@ -34,11 +40,27 @@ CLIENT_SETTINGS = {
 }
 
 
-def command(settings: Settings, folder: Path, port: int) -> list[str]:
-    """Return the command that runs the server at ``port``; ``folder`` becomes its working folder."""
+def openness(folder: Path) -> str | None:
+    """Return a sentence if other users of the machine can reach the engine, None if they can't."""
+    reason = private_sail.obstacle(folder)
+    return OPEN.format(reason=reason) if reason else None
+
+
+def access(folder: Path) -> dict[str, str]:
+    """Return what lets the owner alone in, a Unix socket; where that can't be had, say so and return nothing."""
+    if sentence := openness(folder):
+        to_stderr(sentence)
+        return {}
+    return {"socket": str(folder / f"{uuid.uuid4().hex[:12]}.socket")}
+
+
+def command(settings: Settings, folder: Path, port: int, access: dict[str, str]) -> list[str]:
+    """Return the command that runs the server, at ``port`` if it has no socket; ``folder`` is its working folder."""
     program = Path(sys.executable).with_name("sail")
     if not program.is_file():
         raise CryptoError("Sail is not installed; run `make setup`.")
+    if access:
+        return [sys.executable, "-P", private_sail.__file__, access["socket"]]
     return [str(program), "spark", "server", "--ip", "127.0.0.1", "--port", str(port), "--directory", str(folder)]
 
 
@@ -55,7 +77,7 @@ def home(settings: Settings) -> str:
     return str(link)
 
 
-def environment(settings: Settings, folder: Path) -> dict[str, str]:
+def environment(settings: Settings, folder: Path, access: dict[str, str]) -> dict[str, str]:
     """Return the environment of the server: its limits, and S3 as the settings name it."""
     values = {
         "RUST_LOG": os.environ.get("RUST_LOG", "warn"),

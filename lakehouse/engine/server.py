@@ -19,7 +19,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,11 +36,13 @@ KINDS = {SAIL: sail, SPARK: spark}
 # An engine on this machine answers at once or is gone. Each of PySpark's retries waits four times as long as the one
 # before: four take five seconds, two more would hold up every running statement for over a minute.
 RETRIES = 4
+# Otherwise gRPC names the path of a socket as the host that it asks, which Sail refuses.
+AUTHORITY = ("grpc.default_authority", "localhost")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine.
+    """A running engine, which answers its owner alone: who opens ``socket`` or sends ``token``, if it has one.
 
     ``keeper`` and ``server`` are process ids, ``port`` is that of Spark Connect, ``session`` is the id of the session
     that all clients share, and ``home`` the path by which the server knows the data home. ``ready`` says that the
@@ -54,13 +56,25 @@ class Engine:
     port: int
     session: str
     home: str
+    socket: str = ""
+    token: str = field(default="", repr=False)
     ready: bool = False
     lake: str = ""
 
     @property
     def url(self) -> str:
-        """The address that ``SPARK_REMOTE`` takes."""
-        return f"sc://127.0.0.1:{self.port}"
+        """The address, which is all that a client needs if the engine has neither a socket nor a token."""
+        return f"unix:{self.socket}" if self.socket else f"sc://127.0.0.1:{self.port}"
+
+    @property
+    def target(self) -> str:
+        """The name by which gRPC connects; that of a socket begins at its open folder, for it has at most 107 bytes."""
+        if not self.socket:
+            return f"127.0.0.1:{self.port}"
+        folder, name = os.path.split(self.socket)
+        if folder not in _open_folders or not os.path.samestat(os.fstat(_open_folders[folder]), os.stat(folder)):
+            _open_folders[folder] = os.open(folder, os.O_RDONLY)
+        return f"unix:/proc/self/fd/{_open_folders[folder]}/{name}"
 
 
 def folder(settings: Settings) -> Path:
@@ -94,7 +108,12 @@ def status(settings: Settings) -> Engine | None:
     engine = _read(settings)
     if engine is None or not engine.ready or _process(settings, engine.server) is None:
         return None
-    return engine if answers(engine.port) else None
+    return engine if answers(engine) else None
+
+
+def openness(settings: Settings) -> str | None:
+    """Return a sentence if other users of the machine can reach the home's engine, None if they can't."""
+    return KINDS[settings.engine].openness(folder(settings))
 
 
 def stop(settings: Settings) -> bool:
@@ -114,11 +133,11 @@ def path(settings: Settings, local: Path) -> str:
     return str(Path(engine.home) / local.relative_to(settings.home)) if engine else str(local)
 
 
-def answers(port: int) -> bool:
-    """Return whether an engine answers at a port of this machine: it refuses a call without a name as unknown."""
+def answers(engine: Engine) -> bool:
+    """Return whether an engine answers: it refuses a call without a name as unknown, before it asks for a token."""
     import grpc
 
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    with grpc.insecure_channel(engine.target, [AUTHORITY]) as channel:
         try:
             channel.unary_unary("/")(b"", timeout=5)
         except grpc.RpcError as error:
@@ -128,17 +147,19 @@ def answers(port: int) -> bool:
 
 def open_session(engine: Engine) -> SparkSession:
     """Open this process's client of the session that all clients of the engine share, for the sake of its catalog."""
-    from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
+    from pyspark.sql.connect.session import SparkSession
+
+    from lakehouse.engine.channel import EngineChannel
 
     # PySpark refuses a session of ours while the shell names the Spark of another project.
     os.environ.pop("MASTER", None)
     # Settings come after the retries: a builder with settings would ask the server, and retry for ten minutes.
-    spark = SparkSession.builder.remote(f"{engine.url}/;session_id={engine.session}").create()
+    channel = EngineChannel(engine.target, engine.session, engine.token, [AUTHORITY])
+    spark: Any = SparkSession.builder.channelBuilder(channel).create()
     # Closing a client must not end the session of all others.
     spark.release_session_on_close = False
-    client: Any = spark.client  # type: ignore[operator]
-    client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
+    spark.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
     for name, value in KINDS[engine.kind].CLIENT_SETTINGS.items():
         spark.conf.set(name, value)
     return spark
@@ -147,6 +168,7 @@ def open_session(engine: Engine) -> SparkSession:
 def _start(settings: Settings) -> Engine:
     state, log = folder(settings) / "engine.json", log_file(settings)
     port, kind = ports.free_port(), KINDS[settings.engine]
+    access = kind.access(folder(settings))
     command = [sys.executable, "-I", keeper.__file__, str(folder(settings)), str(settings.engine_idle_minutes)]
     with log.open("a") as output:
         process = subprocess.Popen(
@@ -158,10 +180,11 @@ def _start(settings: Settings) -> Engine:
             cwd=folder(settings),
         )
         assert process.stdin
+        identity = {"kind": settings.engine, "port": port, "session": str(uuid.uuid4())}
         order = {
-            "command": kind.command(settings, folder(settings), port),
-            "environment": kind.environment(settings, folder(settings)),
-            "state": {"kind": settings.engine, "port": port, "session": str(uuid.uuid4()), "home": kind.home(settings)},
+            "command": kind.command(settings, folder(settings), port, access),
+            "environment": kind.environment(settings, folder(settings), access),
+            "state": identity | {"home": kind.home(settings)} | access,
         }
         process.stdin.write(json.dumps(order).encode())
         process.stdin.close()
@@ -173,7 +196,7 @@ def _start(settings: Settings) -> Engine:
     while time.monotonic() < until:
         engine = _read(settings)
         if engine and engine.port == port:
-            if answers(port):
+            if answers(engine):
                 try:
                     session = open_session(engine)
                     catalog.restore(settings, session, engine.home)
@@ -212,12 +235,15 @@ def _read(settings: Settings) -> Engine | None:
 def _make_folder(settings: Settings) -> None:
     with settings.writing_home():
         (folder(settings) / "tmp").mkdir(parents=True, exist_ok=True)
+        if folder(settings).stat().st_mode & 0o077:
+            folder(settings).chmod(0o700)
         settings.warehouse.mkdir(exist_ok=True)
         with (folder(settings) / "start.lock").open("a") as lock:
             lock.write("")
 
 
 _in_use: dict[Path, IO[str]] = {}
+_open_folders: dict[str, int] = {}
 
 
 def _hold_in_use(settings: Settings) -> None:
@@ -252,7 +278,9 @@ def _kill_leftovers(settings: Settings) -> None:
     psutil.wait_procs(processes, timeout=5)
     if engine and engine.home != str(settings.home):
         shutil.rmtree(Path(engine.home).parent, ignore_errors=True)
-    (folder(settings) / "engine.json").unlink(missing_ok=True)
+    for left in ("engine.json", "*.socket"):
+        for file in folder(settings).glob(left):
+            file.unlink(missing_ok=True)
 
 
 def _process(settings: Settings, pid: int) -> psutil.Process | None:

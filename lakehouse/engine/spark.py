@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from lakehouse.engine import jars
@@ -46,6 +47,8 @@ JAVA_OPTIONS = [
 SPARK_CONF = {
     "spark.app.name": "crypto-lakehouse",
     "spark.ui.enabled": "false",
+    # Spark's ports beside that of Spark Connect ask for a secret too, which it makes up itself.
+    "spark.authenticate": "true",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -78,7 +81,17 @@ SPARK_CONF = {
 }
 
 
-def command(settings: Settings, folder: Path, port: int) -> list[str]:
+def openness(folder: Path) -> str | None:
+    """Return a sentence if other users of the machine can reach the engine: they can't."""
+    return None
+
+
+def access(folder: Path) -> dict[str, str]:
+    """Return what lets the owner alone in: a token that each call must carry."""
+    return {"token": secrets.token_urlsafe(24)}
+
+
+def command(settings: Settings, folder: Path, port: int, access: dict[str, str]) -> list[str]:
     """Return the command that runs the server at ``port``; ``folder`` takes Spark's temporary files."""
     jars.fetch(settings.project, to_stderr)
     conf = SPARK_CONF | {
@@ -129,6 +142,6 @@ def home(settings: Settings) -> str:
     return str(settings.home)
 
 
-def environment(settings: Settings, folder: Path) -> dict[str, str]:
-    """Return the environment of the server."""
-    return {"SPARK_LOCAL_IP": "127.0.0.1"}
+def environment(settings: Settings, folder: Path, access: dict[str, str]) -> dict[str, str]:
+    """Return the environment of the server, which other users can't read, unlike its command."""
+    return {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONNECT_AUTHENTICATE_TOKEN": access["token"]}

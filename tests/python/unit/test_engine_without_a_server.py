@@ -19,9 +19,8 @@ from lakehouse.errors import CryptoError
 
 
 def test_an_engine_that_can_not_start_says_so_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sail, "command", lambda _, folder, port: [sys.executable, "-c", "raise OSError('no room')", str(folder)]
-    )
+    broken = [sys.executable, "-c", "raise OSError('no room')"]
+    monkeypatch.setattr(sail, "command", lambda _, folder, port, access: [*broken, str(folder)])
     with pytest.raises(CryptoError) as error:
         engine.ensure(settings_module.load(no_settings() | {"CRYPTO_HOME": str(tmp_path)}, PROJECT))
     assert "The engine did not start; it said: OSError: no room." in str(error.value)

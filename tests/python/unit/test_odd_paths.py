@@ -47,5 +47,5 @@ def test_a_table_below_an_odd_path_is_read(tmp_path, folder):
     assert lake.table(found, "gold.daily_metrics").metadata().description == "Days."
     assert (place / "daily_metrics/_delta_log" / f"{1:020}.json").is_file()
     # Sail takes the folder of its temporary files as a list in JSON.
-    given = sail.environment(found, found.home / "engine")["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"]
+    given = sail.environment(found, found.home / "engine", {})["SAIL_RUNTIME__TEMPORARY_FILES__PATHS"]
     assert json.loads(given) == [str(found.home / "engine" / "tmp")]
