@@ -12,7 +12,8 @@ from typing import Any
 
 from dbt.adapters.contracts.connection import AdapterResponse, Connection, ConnectionState
 from dbt.adapters.exceptions import FailedToConnectError
-from dbt.adapters.localspark import delta_statements, sql_errors, verdicts
+from dbt.adapters.localspark import delta_statements, sql_errors
+from dbt.adapters.localspark.guard import verdicts
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
@@ -127,7 +128,7 @@ class Handle:
         """Return the text that Sail answers as Spark answers this one; refuse it if there is none."""
         found = verdicts.verdict(self.settings, self.spark, sql)
         if name := found.get("refused"):
-            from dbt.adapters.localspark.differences import sentence
+            from dbt.adapters.localspark.guard.differences import sentence
 
             where, spot = sql_errors.place(self.settings.project, found["spot"]), " ".join(found["spot"].split())
             raise DbtRuntimeError(f"{where}`{spot[:120]}`: {sentence(name)}")

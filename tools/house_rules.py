@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from dbt.adapters.localspark.differences import DIFFERENCES
+from dbt.adapters.localspark.guard.differences import DIFFERENCES
 
 MAY_READ = {
     # layer: what its models may read
@@ -47,7 +47,7 @@ STAR_OF_RELATION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 JOIN_OF_RELATION = re.compile(r"\bjoin\s+\{\{\s*(?:ref|source)\b", re.IGNORECASE)
-# What no guard need refuse, and the project does without; the rest is in localspark/differences.py.
+# What no guard need refuse, and the project does without; the rest is in localspark/guard/differences.py.
 NOT_ON_SAIL = {
     re.compile(r"\bas\s+(?:double|float|real)\s*\)|\b(?:double|float)\s*\(|::\s*(?:double|float|real)\b", re.I): (
         "a cast to a double, which can be off by the last bit; use `as_double`"

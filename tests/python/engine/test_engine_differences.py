@@ -7,8 +7,9 @@ import re
 
 import pyarrow as pa
 import pytest
-from dbt.adapters.localspark import differences, guard
-from dbt.adapters.localspark.differences import DIFFERENCES
+from dbt.adapters.localspark import guard
+from dbt.adapters.localspark.guard import differences
+from dbt.adapters.localspark.guard.differences import DIFFERENCES
 from pyspark.errors import PySparkException
 from support.project import PROJECT
 
@@ -44,12 +45,14 @@ def test_sail_still_needs_the_guard(spark, name):
     assert name == verdict.refused or name in verdict.rewritten
     if verdict.rewritten:
         by_itself, rewritten = conformance.answer(spark, query), conformance.answer(spark, verdict.sql)
-        assert by_itself != rewritten, f"Sail now agrees with Spark: take {name!r} out of localspark/differences.py"
+        assert by_itself != rewritten, f"Sail now agrees with Spark: take {name!r} out of differences.py"
 
 
 def test_the_page_has_the_list_of_differences():
     page = (PROJECT / "docs" / "engines.md").read_text()
-    assert differences.table() in page, "put what `python -m dbt.adapters.localspark.differences` prints in the page"
+    assert differences.table() in page, (
+        "put what `python -m dbt.adapters.localspark.guard.differences` prints in the page"
+    )
 
 
 @pytest.mark.parametrize("name", WRONG)

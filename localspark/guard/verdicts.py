@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.settings import Settings
 
 if TYPE_CHECKING:
-    from dbt.adapters.localspark.guard import Verdict
+    from dbt.adapters.localspark.guard.reader import Verdict
 
 READ = re.compile(
     r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|with|create|insert|merge|values|from)\b", re.I | re.S
@@ -24,7 +24,8 @@ READ = re.compile(
 ROWS = re.compile(r"\s*insert\s+(?:into|overwrite)\s+\S+\s+values\b", re.I)
 DEFINES = re.compile(r"\b(?:table|view|into)\s+(?:if\s+(?:not\s+)?exists\s+)?((?:`?\w+`?\.)?`?\w+`?)", re.IGNORECASE)
 HERE = Path(__file__).parent
-GUARD = ("differences.py", "guard.py", "spark_types.py", "statement.py")
+# A longer file is begun anew: statements of incremental models have new literals in each run.
+LIMIT_BYTES = 4_000_000
 _lock = threading.Lock()
 _kept: dict[Path, dict[str, dict[str, Any]]] = {}
 _columns: dict[tuple[Path, str], list[tuple[str, str]]] = {}
@@ -98,6 +99,8 @@ def _signatures(settings: Settings, spark: Any, names: list[str]) -> dict[str, s
 def _load(path: Path) -> dict[str, dict[str, Any]]:
     if path not in _kept:
         _kept[path] = {}
+        if path.exists() and path.stat().st_size > LIMIT_BYTES:
+            path.unlink()
         if path.exists():
             for line in path.read_text().splitlines():
                 try:
@@ -114,6 +117,6 @@ _versions: list[bytes] = []
 
 def _version() -> bytes:
     if not _versions:
-        texts = b"".join((HERE / name).read_bytes() for name in GUARD)
+        texts = b"".join(path.read_bytes() for path in sorted(HERE.glob("*.py")))
         _versions.append(hashlib.sha256(texts).digest())
     return _versions[0]

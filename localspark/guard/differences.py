@@ -1,6 +1,6 @@
 """What Sail answers otherwise than Spark: the one list that the guard, docs/engines.md, the linter and the tests read.
 
-``python -m localspark.differences`` prints the table of docs/engines.md.
+``python -m dbt.adapters.localspark.guard.differences`` prints the table of docs/engines.md.
 """
 
 from __future__ import annotations
