@@ -15,10 +15,11 @@ from support.market_files import TRADES
 from support.project import PROJECT
 
 from commands import cli
-from ingestion import reference
+from ingestion.reference import withdraw
 from lakehouse import postgres
 from lakehouse import settings as settings_module
 from lakehouse.errors import CryptoError
+from lakehouse.postgres import reference
 from market_data import import_files
 from market_data.trade_files import ImportOptions
 
@@ -91,7 +92,7 @@ def test_many_replaced_files_are_withdrawn_by_one_command(server, tmp_path):
 
 def test_a_file_that_is_nowhere_is_not_withdrawn(server):
     with pytest.raises(CryptoError, match=r"nowhere.parquet has not landed"):
-        reference.withdraw(server, ["nowhere.parquet"], "x")
+        withdraw(server, ["nowhere.parquet"], "x")
 
 
 def test_postgres_that_is_away_keeps_nothing_from_being_imported(tmp_path):
