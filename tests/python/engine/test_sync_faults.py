@@ -86,7 +86,7 @@ def child(lake: Lake) -> subprocess.Popen:
     script = PROJECT / "tests/python/support/publish_and_die.py"
     server = lake.database.postgres
     environ = os.environ | {
-        "PYTHONPATH": str(PROJECT / "tests/python"),
+        "PYTHONPATH": f"{PROJECT}:{PROJECT}/tests/python",
         "CRYPTO_HOME": str(lake.database.home),
         "DB_PASSWORD": server.password,
     }
