@@ -25,7 +25,7 @@ def found(settings, name):
 def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
     checks = status.checks(given(tmp_path))
     assert [check["check"] for check in checks] == [
-        "python", "sail", "dbt", "memory", "disk", "ports", "lake", "postgres", "s3", "databricks",
+        "python", "sail", "dbt", "engine", "memory", "disk", "ports", "lake", "postgres", "s3", "databricks",
     ]  # fmt: skip
     assert all(check["ok"] and check["found"] for check in checks), checks
     assert not (tmp_path / "home").exists()
