@@ -52,9 +52,9 @@ def leave(code: int) -> NoReturn:
 def unexpected(error: BaseException) -> str:
     """Return a sentence for an error that no caller has caught; unless it is a known one, its trace is written down."""
     with contextlib.suppress(Exception):
-        from lakehouse import engine, settings
+        from lakehouse import engine_errors, settings
 
-        if known := engine.explain(settings.load(), error):
+        if known := engine_errors.explain(settings.load(), error):
             return known
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
     what = f"{type(error).__name__}: {first_line(error)}"

@@ -21,7 +21,7 @@ from ingestion import landing_zone, normalise
 from ingestion.bronze import create_tables, frame
 from ingestion.landing_zone import Listing, RawFile
 from ingestion.normalise import Batch, SetAside
-from lakehouse import engine
+from lakehouse import engine_errors
 from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
 from lakehouse.storage import staging
@@ -96,7 +96,7 @@ def ingest(
         return _ingest(spark, settings, zone, listing, schema=schema, on_file=on_file, engine_path=engine_path)
     except PySparkException as error:
         raise CryptoError(
-            engine.explain(settings, error)
+            engine_errors.explain(settings, error)
             or f"The engine failed while files were landing ({first_line(error)}); run it again."
         ) from error
 

@@ -17,7 +17,7 @@ from dbt.adapters.localspark.guard import verdicts
 from dbt.adapters.spark.connections import SparkConnectionManager, SparkConnectionMethod, SparkCredentials
 from dbt_common.exceptions import DbtRuntimeError
 
-from lakehouse import engine, settings
+from lakehouse import engine, engine_errors, settings
 from lakehouse.errors import CryptoError
 from lakehouse.settings import SAIL, Settings
 from lakehouse.storage import lake
@@ -231,4 +231,4 @@ def literal(value: Any) -> str:
 
 def error_message(error: Exception, settings: Settings) -> str:
     """Return what a failure means, else Spark's message without the query plan and the Java trace that follow it."""
-    return engine.explain(settings, error) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()
+    return engine_errors.explain(settings, error) or str(error).split("\n\nJVM stacktrace:")[0].split(";\n")[0].strip()

@@ -4,14 +4,12 @@
 filled from the lake's folders at each start.
 """
 
-from lakehouse.engine.errors import explain
 from lakehouse.engine.server import Engine, ensure, folder, log_file, openness, path, status, stop
 from lakehouse.engine.session import forget, session
 
 __all__ = [
     "Engine",
     "ensure",
-    "explain",
     "folder",
     "forget",
     "log_file",

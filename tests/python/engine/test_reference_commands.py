@@ -10,9 +10,14 @@ from commands import cli
 
 
 @pytest.fixture(scope="module")
-def crypto(tmp_path_factory):
-    """Run a command in a data home of this module's own; return what it printed."""
-    home = tmp_path_factory.mktemp("reference")
+def home(tmp_path_factory):
+    """The data home of this module's own."""
+    return tmp_path_factory.mktemp("reference commands")
+
+
+@pytest.fixture(scope="module")
+def crypto(home):
+    """Run a command in the data home; return what it printed."""
 
     def run(*command: str, fails: bool = False) -> str:
         with pytest.MonkeyPatch.context() as patch:
@@ -48,10 +53,9 @@ def test_exchanges_are_listed(crypto):
     assert "Bitstamp,Bitstamp,Luxembourg,unknown" in crypto("exchanges", "list", "--format", "csv")
 
 
-def test_a_withdrawal_is_listed_and_undone(crypto, tmp_path_factory):
-    landing = tmp_path_factory.getbasetemp() / "reference0" / "landing" / "trades"
+def test_a_withdrawal_is_listed_and_undone(crypto, home):
     crypto("generate", "--trades", "500", "--days", "1")
-    (file,) = (path.name for path in landing.glob("*_0001.parquet"))
+    (file,) = (path.name for path in (home / "landing/trades").glob("*_0001.parquet"))
     crypto("withdraw", file, "--why", "prices in EUR")
     assert file in crypto("withdraw", "--list") and "prices in EUR" in crypto("withdraw", "--list")
     assert "counts again" in crypto("withdraw", "--undo", file)

@@ -39,7 +39,8 @@ def test_every_make_target_and_file_that_is_called_exists():
         assert set(re.findall(r"\bmake ([\w-]+)", command)) <= targets
         assert all((PROJECT / path).is_dir() for path in re.findall(r"-chdir=(\S+)", command))
         assert all((PROJECT / path).is_file() for path in re.findall(r"\bbash (\S+)", command))
-        assert all(target in BUNDLE["targets"] for target in re.findall(r"--target (\S+)", command))
+        bundles = re.findall(r"databricks bundle .*--target (\S+)", command)
+        assert all(target in BUNDLE["targets"] for target in bundles)
 
 
 @pytest.mark.parametrize(("name", "target"), [("main", "dev"), ("release", "prod")])
