@@ -219,11 +219,9 @@ def test_a_container_that_forbids_namespaces_is_told_and_works(homes):
     assert run(command, "engine", "start", **options).stderr == ""
     asked = run(command, "sql", "select 7 as n", "--format", "csv", **options)
     assert asked.stdout.split() == ["n", "7"] and asked.stderr == ""
-    (check,) = [
-        check
-        for check in json.loads(run(command, "status", "--json", **options).stdout)["checks"]
-        if check["check"] == "engine"
-    ]
+    told = run(command, "status", "--json", **options)
+    assert told.stdout, told.stderr
+    (check,) = [check for check in json.loads(told.stdout)["checks"] if check["check"] == "engine"]
     assert (check["ok"], check["found"]) == (True, sentence)
 
 
