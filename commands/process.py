@@ -40,13 +40,19 @@ def run(program: Callable[[], object]) -> NoReturn:
 
 def leave(code: int) -> NoReturn:
     """End the process at once: threads of native libraries, taken down one by one, sometimes abort it instead."""
+    # What was said must not be lost if an exit function of a native library aborts the process.
+    _flush()
     with contextlib.suppress(Exception):
         atexit._run_exitfuncs()
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         # The reader of a pipe may have left.
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code)
 
 
 def unexpected(error: BaseException) -> str:
