@@ -7,9 +7,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.errors import PySparkException
 
-# As many rows as take a statement a second or more, during which the other commit is made.
+# So many rows take a statement a second or more on most machines, and the other commit is made in that time; each
+# further attempt has twice as many.
 ROWS = 3_000_000
-SLOW = f"select max(id) % 1 + 1 as k, count(distinct id * 7919 % {ROWS} + sqrt(id)) as v from range({ROWS})"
+SLOW = "select max(id) % 1 + 1 as k, count(distinct id * 7919 % {rows} + sqrt(id)) as v from range({rows})"
 OVERTAKEN = {
     "merge": "merge into {table} as t using ({slow}) as s on t.k = s.k when matched then update set v = s.v",
     "overwrite": "insert overwrite {table} select k, v from ({slow}) as s where k not in (select v from {table})",
@@ -19,16 +20,17 @@ READING = "insert into {table} select s.k + 1, s.v from ({slow}) as s left anti 
 
 def overtake(spark, engine_settings, schema: str, statement: str) -> tuple[str, list[tuple[int, int]]]:
     """Run a statement, commit a row while it runs; return why it failed, if it did, and the rows at the end."""
-    for _ in range(5):
+    for attempt in range(5):
+        slow = SLOW.format(rows=ROWS * 2**attempt)
         spark.sql(f"create or replace table {schema}.one (k bigint, v bigint) using delta")
         spark.sql(f"insert into {schema}.one values (1, 1)")
         place = engine_settings.warehouse / f"{schema}.db" / "one"
         before = DeltaTable(place).version()
         failed = []
 
-        def run(failed=failed):
+        def run(failed=failed, slow=slow):
             try:
-                spark.sql(statement.format(table=f"{schema}.one", slow=SLOW)).collect()
+                spark.sql(statement.format(table=f"{schema}.one", slow=slow)).collect()
             except PySparkException as error:
                 failed.append(str(error))
 
