@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lakehouse.errors import CryptoError, first_line
@@ -22,14 +24,23 @@ from lakehouse.settings import Settings
 from lakehouse.storage import raw_files, staging
 from lakehouse.storage.raw_files import Destination
 from market_data.markets import Market
-from market_data.normalise import REPEATED, WRITTEN, TradeIds, raw_trades
+from market_data.normalise import REPEATED, WRITTEN, TradeIds, count_shared_ids, raw_trades
 from market_data.ordering import DAY, STEP_BACK, moments
+from market_data.trade_files import WITHOUT_IDS
 
 KIND = b"crypto_kind"
+# What tells two trades of one market apart, the id first.
+PAYLOAD = ["trade_id", "price", "volume", "trade_type", "timestamp"]
 GROUP_ROWS = 500_000
 EPOCH = date(1970, 1, 1)
+# Of more trades than this share, ids that are those of others show that ids don't tell trades apart.
+SHARED = 0.01
 
-Span = tuple[datetime, datetime] | None
+Span = tuple[Any, Any] | None
+
+
+class SharedIds(CryptoError):
+    """Different trades have the same ids; of these days nothing is written."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class DayFile:
 
     ``is_new`` is False if the day was there already with equal rows. ``replaced`` are earlier files of that day, which
     the user should withdraw; ``kept`` are earlier files that hold trades of times which this one does not cover.
+    ``repeated`` trades equal another, ``conflicting`` ones have the id of a different trade, ``ids`` are the first and
+    the last if they are numbers.
     """
 
     market: Market
@@ -47,6 +60,14 @@ class DayFile:
     is_new: bool
     replaced: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    repeated: int = 0
+    conflicting: int = 0
+    ids: tuple[int, int] | None = None
+
+    @property
+    def missing(self) -> int:
+        """How many ids between the first and the last are not there."""
+        return self.ids[1] - self.ids[0] + 1 - self.rows + self.repeated + self.conflicting if self.ids else 0
 
 
 def write(
@@ -60,10 +81,13 @@ def write(
 ) -> Iterator[DayFile]:
     """Write the trades of a market, in the exchange's order, and yield each day's file once the day is complete.
 
-    Memory is bounded: a day is closed when an hour of the next has been seen. ``days`` get a file even if they have no
-    trades. ``may_replace`` lets another kind of trades take the place of the kind that is there. Raise CryptoError if a
-    value can't be kept exactly, if the times are out of order, if another kind of that day is there, or if the landing
-    zone can't be written; days that were yielded before stay.
+    Memory is bounded: a day is closed when an hour of the next has been seen, and is put into the landing zone when the
+    next is closed too, so that ids that start again each day are known by then. ``days`` get a file even if they have
+    no trades. ``may_replace`` lets another kind of trades take the place of the kind that is there.
+
+    Raise CryptoError if a value can't be kept exactly, if the times are out of order, if different trades have the same
+    ids (SharedIds), if another kind of that day is there, or if the landing zone can't be written; days that were
+    yielded before stay.
     """
     places = _Places(raw_files.destination(settings), market, kind, may_replace)
     ids = TradeIds(market)
@@ -84,10 +108,11 @@ def write(
                 open_days[day].add(rows)
                 latest = max(latest, int(np.max(moments(rows))))
             for day in sorted(day for day in open_days if _is_over(day, latest)):
-                yield places.publish(open_days.pop(day))
+                yield from places.close(open_days.pop(day))
         open_days |= {day: open_day(day) for day in empty}
         for day in sorted(open_days):
-            yield places.publish(open_days.pop(day))
+            yield from places.close(open_days.pop(day))
+        yield from places.rest()
 
 
 def days(settings: Settings, market: Market) -> dict[date, str]:
@@ -105,6 +130,10 @@ class _Staged:
     writer: pq.ParquetWriter
     rows: int = 0
     waiting: list[pa.Table] = field(default_factory=list)
+    last_id: str = ""
+    ascends: bool = True
+    shared: tuple[int, int] = (0, 0)
+    span: Span = None
 
     @classmethod
     def open(cls, folder: Path, day: int, kind: str) -> _Staged:
@@ -134,6 +163,10 @@ class _Staged:
         """Add rows. Row groups have one size whatever the sizes of batches, so that bytes don't depend on these."""
         self.waiting.append(rows)
         self.rows += rows.num_rows
+        ids = rows["trade_id"].combine_chunks()
+        if self.ascends:
+            rises = pc.all(pc.less(ids[:-1], ids[1:])).as_py() is not False
+            self.ascends, self.last_id = rises and self.last_id < ids[0].as_py(), ids[-1].as_py()
         if sum(table.num_rows for table in self.waiting) >= GROUP_ROWS:
             together = pa.concat_tables(self.waiting)
             whole = together.num_rows - together.num_rows % GROUP_ROWS
@@ -145,6 +178,10 @@ class _Staged:
         self._write(pa.concat_tables([WRITTEN.empty_table(), *self.waiting]))
         self.waiting.clear()
         self.writer.close()
+        with pq.ParquetFile(self.path) as file:
+            self.span = _span(file, "trade_id")
+        if not self.ascends:
+            self.shared = count_shared_ids(pq.read_table(self.path, columns=PAYLOAD))
 
     def _write(self, rows: pa.Table) -> None:
         try:
@@ -160,50 +197,126 @@ class _Places:
     def __init__(self, zone: Destination, market: Market, kind: str, may_replace: bool) -> None:
         self.zone, self.market, self.kind, self.may_replace = zone, market, kind, may_replace
         self.versions = _versions(zone, market)
+        self.waiting: _Staged | None = None
+
+    def close(self, staged: _Staged) -> Iterator[DayFile]:
+        """Finish a day and compare its ids with the day before; put that one into the landing zone."""
+        try:
+            staged.finish()
+            if self.kind != WITHOUT_IDS:
+                self._check_ids(staged)
+        except OSError as error:
+            raise _unwritable(self.zone.root, error) from error
+        yield from self.rest()
+        self.waiting = staged
+
+    def rest(self) -> Iterator[DayFile]:
+        """Put the day that waits into the landing zone."""
+        if staged := self.waiting:
+            self.waiting = None
+            yield self.publish(staged)
+
+    def _check_ids(self, staged: _Staged) -> None:
+        """Raise SharedIds if many of a day's ids are those of other trades, of this day or of the days beside it."""
+        day, shared = _date(staged.day), staged.shared[1]
+        where = f"on {day}"
+        others: list[tuple[date, Any]] = []
+        if self.waiting:
+            others.append((_date(self.waiting.day), self.waiting.path))
+        known = [other for other in sorted(self.versions) if other not in (day, *(one for one, _ in others))]
+        beside = [*[other for other in known if other < day][-1:], *[other for other in known if other > day][:1]]
+        others += [(other, self._path(other, max(self.versions[other]))) for other in beside]
+        for other, path in others:
+            with self._open(path) as source, pq.ParquetFile(source) as file:
+                span = _span(file, "trade_id")
+                if not (span and staged.span and span[0] <= staged.span[1] and staged.span[0] <= span[1]):
+                    continue
+                theirs = file.read(["trade_id"])["trade_id"].combine_chunks()
+            mine = pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
+            same = pc.sum(pc.is_in(mine, value_set=theirs)).as_py() or 0
+            if same > shared:
+                shared, where = same, f"on {other} and {day}"
+        if shared > SHARED * staged.rows:
+            raise SharedIds(
+                f"{self.market}: {shared:,} trades {where} have ids of other trades; --without-ids numbers them by "
+                "second and place."
+            )
+        staged.shared = (staged.shared[0], shared)
+
+    def _open(self, path: Path | str) -> Any:
+        return path.open("rb") if isinstance(path, Path) else self.zone.open(path)
+
+    def _path(self, day: date, number: int) -> str:
+        return f"{self.market.folder}/{_name(day, number)}"
 
     def publish(self, staged: _Staged) -> DayFile:
         """Put a finished day into the landing zone, unless it is there with equal rows."""
         day = _date(staged.day)
         numbers = sorted(self.versions.get(day, ()))
-        earlier = [f"{self.market.folder}/{_name(day, number)}" for number in numbers]
+        earlier = [self._path(day, number) for number in numbers]
+        repeated, conflicting = staged.shared
+        found = DayFile(
+            *(self.market, day, "", staged.rows, True),
+            repeated=repeated,
+            conflicting=conflicting,
+            ids=None if self.kind == WITHOUT_IDS else _numbers(staged.span),
+        )
         try:
-            staged.finish()
-            if earlier and (there := self._there(staged, earlier[-1])):
-                return there
-            path = f"{self.market.folder}/{_name(day, numbers[-1] + 1 if numbers else 1)}"
+            if earlier and self._is_there(staged, earlier[-1]):
+                return replace(found, path=earlier[-1], is_new=False)
+            path = self._path(day, numbers[-1] + 1 if numbers else 1)
             covered = [self._covers(staged, other) for other in earlier]
             self.zone.save(staged.path, path)
             staged.path.unlink()
         except OSError as error:
             raise _unwritable(self.zone.root, error) from error
-        return DayFile(
-            self.market,
-            day,
-            path,
-            staged.rows,
-            is_new=True,
+        return replace(
+            found,
+            path=path,
             replaced=tuple(other for other, is_covered in zip(earlier, covered, strict=True) if is_covered),
             kept=tuple(other for other, is_covered in zip(earlier, covered, strict=True) if not is_covered),
         )
 
-    def _there(self, staged: _Staged, path: str) -> DayFile | None:
-        """Return the file that is there if its rows are equal; raise CryptoError if its trades are of another kind."""
+    def _is_there(self, staged: _Staged, path: str) -> bool:
+        """Return whether a file has equal rows, of another kind but for ids; raise CryptoError for others of such."""
         with self.zone.open(path) as source, pq.ParquetFile(source) as old, pq.ParquetFile(staged.path) as new:
-            kind = (old.metadata.metadata or {}).get(KIND, self.kind.encode()).decode()
-            if kind != self.kind and not self.may_replace:
+            kind = self._kind_of(old)
+            is_equal = (kind == self.kind or not self.may_replace) and _equal(old, new, with_ids=kind == self.kind)
+            if kind != self.kind and not is_equal and not self.may_replace:
                 raise CryptoError(
                     f"{path} holds {kind} of that day, and {self.kind} would count the same again; --replace writes "
                     "them beside it and names that file for withdrawal."
                 )
-            if kind != self.kind or not _equal(old, new):
-                return None
-        return DayFile(self.market, _date(staged.day), path, staged.rows, is_new=False)
+            return is_equal
+
+    def _kind_of(self, file: pq.ParquetFile) -> str:
+        return str((file.metadata.metadata or {}).get(KIND, self.kind.encode()).decode())
 
     def _covers(self, staged: _Staged, path: str) -> bool:
-        """Return whether the staged trades span all times of an earlier file."""
+        """Return whether staged trades take the place of an earlier file: they span its times, or are of another kind.
+
+        Raise CryptoError if both have trades without ids of the same time: which are the same can't be told.
+        """
         with self.zone.open(path) as source, pq.ParquetFile(source) as old, pq.ParquetFile(staged.path) as new:
-            inner, outer = _span(old), _span(new)
-        return inner is None or (outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1])
+            inner, outer = _span(old, "timestamp"), _span(new, "timestamp")
+            is_other = self._kind_of(old) != self.kind
+        if inner is None or is_other:
+            return True
+        if outer is None:
+            return False
+        covers = bool(outer[0] <= inner[0] and inner[1] <= outer[1])
+        if self.kind == WITHOUT_IDS and not covers and outer[0] <= inner[1] and inner[0] <= outer[1]:
+            raise CryptoError(
+                f"{path} has trades without ids of a part of the same time, so those that are in both can't be told; "
+                "import all files of that day at once."
+            )
+        return covers
+
+
+def _numbers(span: Span) -> tuple[int, int] | None:
+    """Return the first and the last id if they are numbers."""
+    ends = [text.rsplit(":", 1)[1] for text in span or ()]
+    return (int(ends[0]), int(ends[1])) if len(ends) == 2 and all(end.isdecimal() for end in ends) else None
 
 
 def _by_day(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -251,22 +364,21 @@ def _versions(zone: Destination, market: Market) -> dict[date, list[int]]:
     return found
 
 
-def _equal(old: pq.ParquetFile, new: pq.ParquetFile) -> bool:
+def _equal(old: pq.ParquetFile, new: pq.ParquetFile, *, with_ids: bool) -> bool:
     """Return whether two files hold equal rows; bytes can differ by the version of the library that wrote them."""
     if (old.metadata.num_rows, old.num_row_groups) != (new.metadata.num_rows, new.num_row_groups):
         return False
+    columns = None if with_ids else PAYLOAD[1:]
     groups = range(old.num_row_groups)
-    return all(old.read_row_group(group).equals(new.read_row_group(group)) for group in groups)
+    return all(old.read_row_group(group, columns).equals(new.read_row_group(group, columns)) for group in groups)
 
 
-def _span(file: pq.ParquetFile) -> Span:
-    """Return the first and the last time of a file, from its footer; None for one without rows."""
-    column = file.schema_arrow.names.index("timestamp")
+def _span(file: pq.ParquetFile, name: str) -> Span:
+    """Return the smallest and the largest value of a column, from the footer; None for a file without rows."""
+    column = file.schema_arrow.names.index(name)
     groups = (file.metadata.row_group(group).column(column).statistics for group in range(file.num_row_groups))
     known = [statistics for statistics in groups if statistics and statistics.has_min_max]
-    if not known:
-        return None
-    return min(one.min for one in known).astimezone(UTC), max(one.max for one in known).astimezone(UTC)
+    return (min(one.min for one in known), max(one.max for one in known)) if known else None
 
 
 def _unwritable(folder: object, error: OSError) -> CryptoError:

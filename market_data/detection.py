@@ -2,159 +2,158 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from itertools import pairwise
+from pathlib import PurePath
 
-from lakehouse.errors import CryptoError, first_line
+import pyarrow.compute as pc
+
+from lakehouse.errors import CryptoError
 from market_data import exchanges
-from market_data.exchanges.exchange import Answer, Exchange
-from market_data.input_files import InputFile, reading
-from market_data.tables import CsvFile, columnar_schema, is_columnar, plain, read_csv_head
-from market_data.tools import bitcoincharts, ccxt_trades, freqtrade, own_columns, tardis
-from market_data.trade_files import WITHOUT_IDS, ImportOptions, NotTrades, TradeFile
+from market_data.formats import A_CONTRACT, CONTRACT_NAME, CONTRACT_PLACE, Format
+from market_data.input_files import InputFile
+from market_data.normalise import SHORTENED
+from market_data.tables import Table, plain, tables_in
+from market_data.tools import others, own_columns, tardis
+from market_data.trade_files import ImportOptions, NotTrades, TradeFile
 
-TOOLS = (bitcoincharts.find_csv, tardis.find_csv, freqtrade.find_csv)
-CSV_FILES = (*(exchange.find_csv for exchange in exchanges.EXCHANGES), *TOOLS)
-ANSWERS: list[tuple[Exchange | None, Answer]] = [
-    (None, ccxt_trades.ANSWER),
-    *((exchange, answer) for exchange in exchanges.EXCHANGES for answer in exchange.answers),
-]
+# Of two layouts that fit, the one with more columns counts.
+FORMATS = sorted(
+    (
+        *(replace(one, exchange=exchange.name) for exchange in exchanges.EXCHANGES for one in exchange.formats),
+        *(tardis.FORMAT, *others.FORMATS),
+    ),
+    key=lambda one: -len({*one.columns.names, *one.needs}),
+)
 
 CANDLES = {"open", "high", "low", "close"}
-BOOK = re.compile(r"bid|ask|issnapshot|orderbook|depth|level")
+BOOK = re.compile(r"issnapshot|orderbook|^(bids|asks)$")
+QUOTES = re.compile(r"^(best)?(bid|ask)s?(price|px|amount|amt|size|sz|qty|quantity|vol|volume)?\d*$")
 CONTRACTS = re.compile(r"fundingrate|openinterest|markprice|strike|liquidation")
 # Rows of candles without a header: Kraken has 7 or 8 numbers, Binance 12; freqtrade 6.
-CANDLE_ROW = re.compile(r"[wn]{6,12}")
+CANDLE_ROW = re.compile(r"-?[\d.]+(,-?[\d.]*([eE]-?\d+)?){5,11}")
 A_CANDLE = "candles (open, high, low, close), of which trades can't be made; look for the source's trades"
 A_BOOK = "an order book or quotes, not trades; look for the source's trades"
-A_CONTRACT = "figures of contracts (futures, swaps, options), not trades of a spot market"
+OTHER_FILES = (
+    (b"<", "is a web page or an error message, not the file it is named after; get it again."),
+    (
+        b"\x89HDF",
+        "is an HDF5 file; freqtrade makes a file of it that can be read: freqtrade convert-trade-data --format-from "
+        "hdf5 --format-to feather.",
+    ),
+    (
+        b"\x93NUMPY",
+        "is an array of NumPy, such as hftbacktest's events of an order book; write the trades as CSV or Parquet.",
+    ),
+    (b"7z\xbc\xaf", "is a 7z archive; unpack it first."),
+    (b"Rar!", "is a RAR archive; unpack it first."),
+    (b"SQLite format 3", "is an SQLite database; write its trades as CSV or Parquet."),
+)
 
 
 def detect(file: InputFile, options: ImportOptions) -> TradeFile:
     """Return what a file of trades is; raise NotTrades, by name, if it is something else.
 
-    ``--columns`` takes the place of looking: the file is then one of the user's own.
+    With ``--columns`` the file is one of the user's own, unless the columns are those that are known of it.
     """
-    if is_columnar(file):
-        schema = columnar_schema(file)
-        if not options.columns:
-            if known := freqtrade.find_columnar(file, schema):
-                return known
-            _refuse_others(file, schema.names)
-        return own_columns.find_columnar(file, schema, options)
-    if not options.columns and file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
-        return _detect_json(file)
-    if file.head.lstrip().startswith(b"<"):
-        raise NotTrades(
-            f"{file.where} is a web page or an error message, not the file it is named after; get it again."
-        )
-    csv = read_csv_head(file)
-    if csv is None:
-        raise NotTrades(f"{file.where} is no file of trades that is known here.")
-    return own_columns.find_csv(csv, options) if options.columns else _detect_csv(csv, options)
-
-
-def _detect_csv(csv: CsvFile, options: ImportOptions) -> TradeFile:
-    if not csv.titles and CANDLE_ROW.fullmatch(csv.shape):
-        raise NotTrades(f"{csv.file.where} holds {A_CANDLE}.")
-    for find in CSV_FILES:
-        if found := find(csv):
-            return found
-    _refuse_others(csv.file, csv.titles)
-    return own_columns.find_csv(csv, options)
-
-
-def _refuse_others(file: InputFile, names: Iterable[str]) -> None:
-    """Raise NotTrades if columns with these names are known to be no trades."""
-    known = {plain(name) for name in names}
-    what = None
-    if known >= CANDLES or known >= {"o", "h", "l", "c"}:
-        what = A_CANDLE
-    elif any(CONTRACTS.search(name) for name in known):
-        what = A_CONTRACT
-    elif any(BOOK.search(name) for name in known):
-        what = A_BOOK
-    if what:
+    for magic, what in OTHER_FILES:
+        if file.head.lstrip()[: len(magic)] == magic:
+            raise NotTrades(f"{file.where} {what}")
+    tables = tables_in(file)
+    found = next((one for table in tables for one in _known(table)), None)
+    if not options.columns and not found and not tables:
+        what = "no trades" if file.head.lstrip().startswith((b"{", b"[")) else "no file of trades that is known here"
         raise NotTrades(f"{file.where} holds {what}.")
+    if options.columns and not tables:
+        raise NotTrades(f"{file.where} is no table that can be read here.")
+    own = max(tables, key=lambda table: len(table.titles)) if tables else None
+    if not found or options.columns:
+        assert own
+        if not options.columns:
+            _refuse_others(own)
+        mine = own_columns.trade_file(own, options)
+        found = own_columns.agree(found, mine) if found else mine
+    return _with_ids(found, options)
 
 
-def _detect_json(file: InputFile) -> TradeFile:
-    """Return what an exchange's answer, or another JSON file, is."""
-    content = _load_json(file)
-    if isinstance(content, dict):
-        _refuse_others(file, content)
-    lists = list(_lists("", content))
-    if not lists:
-        raise NotTrades(f"{file.where} holds no trades.")
-    for name, rows in lists:
-        if found := freqtrade.find_rows(file, rows) or _find_answer(file, name, rows):
-            return found
-    first = lists[0][1][0]
-    if isinstance(first, dict):
-        _refuse_others(file, first)
-        keys = ", ".join(sorted(first))
-        raise NotTrades(f"{file.where} has trades of an unknown kind, with {keys}; make a CSV of it.")
-    if not isinstance(first, list):
-        raise NotTrades(f"{file.where} holds no trades.")
-    what = A_CANDLE if len(first) >= 6 else "lists of an unknown kind, not trades"
-    raise NotTrades(f"{file.where} holds {what}.")
+def _known(table: Table) -> Iterable[TradeFile]:
+    """Yield the trades of a known layout; raise NotTrades for contracts."""
+    named = [value for value in table.first if CONTRACT_NAME.fullmatch(value)]
+    if CONTRACT_PLACE.search(table.place.split("\n")[0]) or re.search(
+        r"\ncategory=(linear|inverse|option)|\ninstType=(SWAP|FUTURES|OPTION)", table.place
+    ):
+        raise NotTrades(f"{table.file.where} holds {A_CONTRACT}.")
+    for one in FORMATS:
+        if one.fits(table):
+            yield one.trade_file(table, *_named(one, table))
+            return
+    if named:
+        raise NotTrades(f"{table.file.where} ({named[0]}) holds {A_CONTRACT}.")
 
 
-def _load_json(file: InputFile) -> Any:
-    """Return the content, numbers with decimals as text; several answers in one file, a line each, are one list."""
-    with reading(file.where), file.opens() as stream:
-        text = stream.read().decode("utf-8-sig")
-        try:
-            return json.loads(text, parse_float=str)
-        except json.JSONDecodeError as error:
-            if "Extra data" not in str(error):
-                raise
-        lines = [json.loads(line, parse_float=str) for line in text.splitlines() if line.strip()]
-        return [row for line in lines for row in (line if isinstance(line, list) else [line])]
+def _named(one: Format, table: Table) -> tuple[str | None, str | None]:
+    """Return the exchange and the market of a table as far as its layout and its place tell them."""
+    said = one.named(table)
+    folder = said.get("folder", "")
+    exchange = one.exchange or said.get("exchange") or (folder if exchanges.is_known(folder) else None)
+    market = said.get("market")
+    if exchange and not market and not one.columns.market:
+        market = _market_in(exchange, table)
+    return exchange, market
 
 
-def _lists(name: str, content: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Yield the lists that are not empty in an answer, each with the key that it stands under."""
-    if isinstance(content, list) and content:
-        yield name, content
-    elif isinstance(content, dict):
-        for key, inner in content.items():
-            yield from _lists(key, inner)
+def _refuse_others(table: Table) -> None:
+    """Raise NotTrades for columns that are known to be no trades."""
+    known = {plain(title) for title in (*table.titles, table.place.split("\n")[-1])}
+    what = None
+    has_trades = bool(known & {"price", "px", "rate"}) and bool(
+        known & {"amount", "size", "sz", "qty", "quantity", "volume", "vol"}
+    )
+    if (
+        known >= CANDLES
+        or known >= {"o", "h", "l", "c"}
+        or (not table.has_titles and CANDLE_ROW.fullmatch(",".join(table.first)))
+    ):
+        what = A_CANDLE
+    elif any(BOOK.search(name) for name in known) or (not has_trades and any(map(QUOTES.search, known))):
+        what = A_BOOK
+    elif not has_trades and any(CONTRACTS.search(name) for name in known):
+        what = "figures of contracts (futures, swaps, options), not trades of a spot market"
+    if what:
+        raise NotTrades(f"{table.file.where} holds {what}.")
 
 
-def _find_answer(file: InputFile, name: str, rows: list[Any]) -> TradeFile | None:
-    """Return what rows are of which the first is known; ``name`` is the key under which they stand."""
-    for exchange, answer in ANSWERS:
-        try:
-            if not answer.is_row(rows[0]):
-                continue
-            batch = answer.table(rows)
-        except NotTrades as error:
-            raise NotTrades(f"{file.where} is {error}.") from error
-        except (LookupError, TypeError, AttributeError) as error:
-            raise CryptoError(f"{file.where} has a row that is not like the first ({first_line(error)}).") from error
-        columns, kind = answer.columns, answer.kind
-        if columns.id and batch.num_rows and batch.column(columns.id).null_count == batch.num_rows:
-            columns, kind = replace(columns, id=None), WITHOUT_IDS
-        what = f"{exchange.name}'s answer" if exchange else "trades as CCXT gives them"
-        market = _market_in(exchange, name, file.name) if exchange else str(rows[0]["symbol"])
-        read = partial(iter, [batch] if batch.num_rows else [])
-        return TradeFile(what, file, kind, exchange.name if exchange else None, market, columns, read, is_page=True)
-    return None
+def _with_ids(file: TradeFile, options: ImportOptions) -> TradeFile:
+    """Return the file without ids if it has none, or none that tell its trades apart."""
+    if not file.columns.id:
+        return file.without_ids(file.note)
+    if options.without_ids:
+        return file.without_ids()
+    batch = next((batch for batch in file.trades() if batch.num_rows), None)
+    if batch is None:
+        return file
+    ids = batch.column("id")
+    if ids.null_count == len(ids):
+        return file.without_ids()
+    if pc.any(pc.match_substring_regex(ids.cast("string"), SHORTENED)).as_py():
+        return file.without_ids(f"its ids were shortened by a spreadsheet ({ids[0].as_py()})")
+    return file
 
 
-def _market_in(exchange: Exchange, *names: str) -> str | None:
-    """Return the part of a key or a file's name that is a market, such as BTC-USD in ``coinbase_BTC-USD_2024``."""
-    for name in names:
-        for part in (*re.split(r"[ _.]", name), *re.split(r"[^A-Za-z0-9]", name)):
+def _market_in(exchange: str, table: Table) -> str | None:
+    """Return the part of a file's name, or of the keys above its rows, that is a market: BTC-USD in ``x_BTC-USD``."""
+    place = exchanges.find(exchange)
+    beside = table.place.split("\n")[1:]
+    for name in (*beside, table.file.name, PurePath(table.file.where).name):
+        parts = [part for part in re.split(r"[^A-Za-z0-9]+", name) if part]
+        # The last pair first: in data_BTC-USD it is the market.
+        for part in (*("-".join(pair) for pair in reversed(list(pairwise(parts)))), *parts):
             try:
-                found = exchange.market(part)
+                found = place.market(part)
             except CryptoError:
                 continue
-            if found.quote in exchange.quotes and not exchanges.is_known(found.base):
+            if found.quote in place.quotes and not found.base.isdigit() and not exchanges.is_known(found.base):
                 return part
     return None

@@ -6,7 +6,7 @@ in order of time, `day_files` writes them. Here the trades of a market are put t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,11 +19,12 @@ import pyarrow.compute as pc
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 from market_data import day_files, exchanges, normalise, ordering, summary
-from market_data.day_files import DayFile
+from market_data.day_files import DayFile, SharedIds
 from market_data.detection import detect
+from market_data.exchanges.exchange import NotSpot
 from market_data.input_files import find_files
 from market_data.markets import Market
-from market_data.normalise import TickRule, TradeIds, with_sides
+from market_data.normalise import SIGN, TickRule, TradeIds, with_column, with_sides
 from market_data.summary import count
 from market_data.trade_files import WITHOUT_IDS, ImportOptions, TradeFile
 
@@ -46,11 +47,8 @@ def run(
     for line in given.describe():
         say(line)
     days = [] if dry_run else list(_with_progress(given.write(settings)))
-    for line in (*summary.summarize(days), *(f"Not imported: {why}" for why in given.refused)):
+    for line in (*summary.summarize(days), *given.remarks(days), *(f"Not imported: {why}" for why in given.refused)):
         say(line)
-    if given.estimated:
-        trades = count(given.estimated, "trade")
-        say(f"The sides of {trades} are estimates by the tick rule, and so are volumes by side.")
     if days:
         for line in summary.next_steps(settings, days):
             say(line)
@@ -80,28 +78,33 @@ class Import:
     """Files of trades and what the user said about them.
 
     ``groups`` are the trades of each market and kind, in order of time; ``refused`` are the files that can't be taken,
-    in sentences; ``estimated`` is how many sides are estimates.
+    in sentences; ``estimated`` is how many sides are estimates. ``left_out`` counts rows by why they are, ``odd``
+    trades of which the run rejects or doubts a value.
     """
 
     def __init__(self, paths: Sequence[Path], options: ImportOptions) -> None:
         self.options = options
         self.refused: list[str] = []
+        self.notes: list[str] = []
         self.estimated = 0
+        self.left_out: Counter[str] = Counter()
+        self.contracts: Counter[str] = Counter()
+        self.odd: Counter[str] = Counter()
         self.groups: dict[tuple[Market, str], list[MarketTrades]] = defaultdict(list)
-        pages: dict[tuple[Market, str], list[TradeFile]] = defaultdict(list)
+        pages: dict[tuple[Market, str], list[tuple[TradeFile, Read]]] = defaultdict(list)
         for file in find_files(paths, self.refused.append):
             try:
                 found = detect(file, options)
-                for market, read in _markets(found, options):
+                for market, read in self._markets(found):
                     if found.is_page:
-                        pages[market, found.kind].append(found)
+                        pages[market, _kind(found, market)].append((found, read))
                     else:
-                        self._add(found, market, read)
+                        self._add(found, market, partial(_sorted, read))
             except CryptoError as error:
                 self.refused.append(str(error))
         for (market, _), files in pages.items():
             try:
-                self._add(files[0], market, partial(_join_pages, files), len(files))
+                self._add(files[0][0], market, partial(self._join_pages, files), len(files))
             except CryptoError as error:
                 self.refused.append(str(error))
         for group in self.groups.values():
@@ -111,15 +114,29 @@ class Import:
 
     def _add(self, file: TradeFile, market: Market, read: Read, files: int = 1) -> None:
         """Add a market's trades, if there are any; raise CryptoError if the first of them can't be taken."""
+        self.left_out.clear()
         first = next((batch for batch in read() if batch.num_rows), None)
         if first is None:
+            if left_out := +self.left_out:
+                raise CryptoError(
+                    f"{file.where} has no trade that can be taken: {_reasons(left_out)}; if its times have a unit of "
+                    "their own, write them as 2024-01-05 12:00:00."
+                )
             return
+        if file.columns.sides is not SIGN:
+            negative = pc.sum(pc.less(first.column("volume"), 0)).as_py() or 0
+            if negative > first.num_rows * day_files.SHARED:
+                raise CryptoError(
+                    f"{file.where} has negative amounts; say with --sides sign that these are sales, or correct them."
+                )
         if self.options.side != "tick-rule":
             with_sides(first, None, file.where)
         normalise.raw_trades(market, TradeIds(market), first)
+        if file.note:
+            self.notes.append(f"{file.where} is numbered by second and place: {file.note}.")
         # A slice would keep the whole batch in memory, and there can be thousands of files.
         sample = first.take(pa.array(range(min(SHOWN_ROWS, first.num_rows))))
-        self.groups[market, file.kind].append(MarketTrades(file, market, read, sample, files))
+        self.groups[market, _kind(file, market)].append(MarketTrades(file, market, read, sample, files))
 
     def describe(self) -> Iterator[str]:
         """Yield, for each market, what its files were taken for and its first trades as they are written."""
@@ -129,6 +146,7 @@ class Import:
             more = f" and {count(others, 'more file')}" if others else ""
             raw = next(first.read(), None)
             unit = normalise.time_unit(raw.column(first.columns.timestamp)) if raw else "unknown"
+            unit = f"in milliseconds of {first.columns.day}" if first.columns.day else unit
             yield f"{first.where}{more}: {first.what}, {kind}, times {unit}; market {market}, symbol {market.symbol}"
             if number < SHOWN_MARKETS:
                 yield from self._rows(group[0])
@@ -142,42 +160,141 @@ class Import:
             yield "  " + "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip()
 
     def write(self, settings: Settings) -> Iterator[DayFile]:
-        """Write the trades, market by market, and yield each day; a market that can't be written joins ``refused``."""
+        """Write the trades, market by market, and yield each day; a market that can't be written joins ``refused``.
+
+        Trades whose ids turn out to be shared before anything of them is written are numbered by second and place.
+        """
+        self.left_out.clear()
         for (market, kind), group in self.groups.items():
-            rule = self._rule()
-            waiting = list(group)
+            before, is_new = Counter(self.left_out), True
             try:
-                while waiting:
-                    stream = _stream(waiting, rule)
-                    may_replace = self.options.may_replace
-                    yield from day_files.write(settings, market, stream, kind=kind, may_replace=may_replace)
+                try:
+                    for day in self._write_group(settings, market, kind, group):
+                        is_new = False
+                        yield day
+                except SharedIds as error:
+                    if not is_new:
+                        raise
+                    self.left_out = before
+                    self.notes.append(f"{str(error).split(';', maxsplit=1)[0]}: numbered by second and place instead.")
+                    yield from self._write_group(settings, market, WITHOUT_IDS, group)
             except CryptoError as error:
                 self.refused.append(str(error))
+
+    def _write_group(
+        self, settings: Settings, market: Market, kind: str, group: list[MarketTrades]
+    ) -> Iterator[DayFile]:
+        rule, odd = self._rule(), Counter(self.odd)
+        waiting = list(group)
+        try:
+            while waiting:
+                stream = self._stream(waiting, rule, with_ids=kind != WITHOUT_IDS)
+                yield from day_files.write(settings, market, stream, kind=kind, may_replace=self.options.may_replace)
             self.estimated += rule.estimated if rule else 0
+        except SharedIds:
+            self.odd = odd
+            raise
+
+    def remarks(self, days: list[DayFile]) -> Iterator[str]:
+        """Yield what became of the rows that were read, and what to look at."""
+        left_out = +(self.left_out + self.contracts)
+        written = sum(day.rows for day in days)
+        if days:
+            rest = f", left out {_reasons(left_out)}" if left_out else ""
+            yield f"Read {count(written + left_out.total(), 'row')}: {count(written, 'trade')} taken{rest}."
+        yield from self.notes
+        if self.estimated:
+            trades = count(self.estimated, "trade")
+            yield f"The sides of {trades} are estimates by the tick rule, and so are volumes by side."
+        for why, number in (+self.odd).items():
+            yield f"{count(number, 'trade')} {'has' if number == 1 else 'have'} {why}; the run rejects such."
 
     def _rule(self) -> TickRule | None:
         return TickRule() if self.options.side == "tick-rule" else None
 
+    def _markets(self, file: TradeFile) -> Iterator[tuple[Market, Read]]:
+        """Yield the markets of a file, each with what reads its trades; rows of contracts are counted and left out."""
+        given = {"exchange": self.options.exchange, "market": self.options.market}
+        names = {"exchange": given["exchange"] or file.exchange, "market": given["market"] or file.market}
+        columns = [name for name in names if getattr(file.columns, name)]
+        if not columns:
+            yield _market(file, names, self.options), partial(file.trades, self.left_out)
+            return
+        pairs: Counter[tuple[str, ...]] = Counter()
+        for batch in file.trades():
+            table = pa.Table.from_batches([batch.select(columns)])
+            for row in table.group_by(columns, use_threads=False).aggregate([([], "count_all")]).to_pylist():
+                pairs[tuple(row[column] for column in columns)] += row["count_all"]
+        found: dict[tuple[str, ...], Market] = {}
+        refusals: list[NotSpot] = []
+        for pair, rows in pairs.items():
+            values = dict(zip(columns, pair, strict=True))
+            try:
+                _market(file, {**names, **values}, self.options, as_said="market" in values)
+                found[pair] = _market(
+                    file, {name: given[name] or values.get(name) or names[name] for name in names}, self.options
+                )
+            except NotSpot as error:
+                refusals.append(error)
+                self.contracts[f"of contracts ({pair[-1]})"] += rows
+        if refusals and not found:
+            raise refusals[0]
+        if given["market"] and len(found) > 1:
+            there = ", ".join(pair[-1] for pair in found)
+            raise CryptoError(f"{file.where} has trades of several markets ({there}); leave --market out.")
+        for pair, market in found.items():
+            yield market, partial(_rows_of, file, dict(zip(columns, pair, strict=True)), self.left_out)
 
-def _markets(file: TradeFile, options: ImportOptions) -> Iterator[tuple[Market, Read]]:
-    """Yield the markets of a file, each with what reads its trades in order of time."""
-    names = {"exchange": options.exchange or file.exchange, "market": options.market or file.market}
-    given = {"exchange": options.exchange, "market": options.market}
-    columns = [name for name in names if getattr(file.columns, name) and not given[name]]
-    if not columns:
-        yield _market(file, names, options), lambda: ordering.in_order(file.trades())
-        return
-    pairs: dict[tuple[str, ...], None] = {}
-    for batch in file.trades():
-        table = pa.Table.from_batches([batch.select(columns)])
-        rows = table.group_by(columns, use_threads=False).aggregate([]).to_pylist()
-        pairs |= dict.fromkeys(tuple(row[column] for column in columns) for row in rows)
-    for pair in pairs:
-        values = dict(zip(columns, pair, strict=True))
-        yield _market(file, {**names, **values}, options), partial(_read_one, file, values)
+    def _join_pages(self, pages: list[tuple[TradeFile, Read]]) -> Iterator[pa.RecordBatch]:
+        """Yield the trades of pages, which overlap; raise CryptoError for several pages without ids."""
+        file = pages[0][0]
+        if len(pages) > 1 and file.kind == WITHOUT_IDS:
+            raise CryptoError(
+                f"{file.where} and others have no ids, so trades that are in two of them can't be told; put them "
+                "together into one file, each trade once."
+            )
+        batches = [batch for _, read in pages for batch in read()]
+        if file.kind == WITHOUT_IDS or not batches:
+            return ordering.in_order(batches)
+        joined = ordering.join_pages(batches, by_id=False)
+        self.left_out["repeated in another answer"] += sum(batch.num_rows for batch in batches) - joined.num_rows
+        return iter(joined.to_batches())
+
+    def _stream(
+        self, waiting: list[MarketTrades], rule: TickRule | None, *, with_ids: bool
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield trades in order of time, from the first of the files that wait on, taking those that it reads.
+
+        Files that follow one another are one stream, so that a day may be divided among them. One that begins before
+        the end of the last, such as a day's file after that of its month, waits for the next stream.
+        """
+        latest = waiting[0].begins
+        while waiting and waiting[0].begins >= latest:
+            trades = waiting.pop(0)
+            for batch in trades.read():
+                if batch.num_rows:
+                    rows = batch if with_ids else with_column(batch, "id", pa.nulls(batch.num_rows))
+                    self.odd += normalise.count_odd(rows)
+                    yield with_sides(rows, rule, trades.file.where)
+                    latest = max(latest, pc.max(batch.column("timestamp")).as_py())
 
 
-def _market(file: TradeFile, names: Mapping[str, str | None], options: ImportOptions) -> Market:
+def _kind(file: TradeFile, market: Market) -> str:
+    return file.kind if file.kind == WITHOUT_IDS else file.kinds.get(market.exchange, file.kind)
+
+
+def _reasons(counts: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {why}" for why, number in counts.items())
+
+
+def _sorted(read: Read) -> Iterator[pa.RecordBatch]:
+    return ordering.in_order(read())
+
+
+def _market(
+    file: TradeFile, names: Mapping[str, str | None], options: ImportOptions, *, as_said: bool = False
+) -> Market:
+    """Return the market that names mean, which the file's own rows may say; raise NotSpot for a contract."""
     for name, example in (("exchange", "Kraken"), ("market", "BTC/USD")):
         if not names[name]:
             raise CryptoError(
@@ -187,48 +304,21 @@ def _market(file: TradeFile, names: Mapping[str, str | None], options: ImportOpt
     try:
         if exchange.lower() in file.contract_exchanges:
             raise exchanges.only_contracts(exchange)
-        return replace(exchanges.find(exchange).market(market), per=options.per)
+        place = exchanges.find(exchange)
+        if as_said and options.market and not place.is_contract(market):
+            market = options.market
+        return replace(place.market(market), per=options.per)
     except CryptoError as error:
-        raise CryptoError(f"{file.where}: {error}") from error
+        raise type(error)(f"{file.where}: {error}") from error
 
 
-def _read_one(file: TradeFile, values: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    """Yield the trades of a file with some exchange and market, in order of time."""
-
-    def rows_of_market() -> Iterator[pa.RecordBatch]:
-        for batch in file.trades():
-            mask = pa.array([True] * batch.num_rows)
-            for name, value in values.items():
-                mask = pc.and_(mask, pc.equal(batch.column(name), value))
-            yield batch.filter(mask).select(list(TRADE))
-
-    return ordering.in_order(rows_of_market())
-
-
-def _join_pages(pages: list[TradeFile]) -> Iterator[pa.RecordBatch]:
-    """Yield the trades of pages, which overlap; raise CryptoError for several pages without ids."""
-    if len(pages) > 1 and pages[0].kind == WITHOUT_IDS:
-        raise CryptoError(
-            f"{pages[0].where} and others have no ids, so trades that are in two of them can't be told; put them "
-            "together into one file, each trade once."
-        )
-    batches = [batch for page in pages for batch in page.trades()]
-    return iter(ordering.join_pages(batches, by_id=False).to_batches() if batches else ())
-
-
-def _stream(waiting: list[MarketTrades], rule: TickRule | None) -> Iterator[pa.RecordBatch]:
-    """Yield trades in order of time, from the first of the files that wait on, taking those that it reads.
-
-    Files that follow one another are one stream, so that a day may be divided among them. One that begins before the
-    end of the last, such as a day's file after that of its month, waits for the next stream.
-    """
-    latest = waiting[0].begins
-    while waiting and waiting[0].begins >= latest:
-        trades = waiting.pop(0)
-        for batch in trades.read():
-            if batch.num_rows:
-                yield with_sides(batch, rule, trades.file.where)
-                latest = max(latest, pc.max(batch.column("timestamp")).as_py())
+def _rows_of(file: TradeFile, values: dict[str, str], counts: Counter[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the trades of a file with some exchange and market."""
+    for batch in file.trades(counts):
+        mask = pa.array([True] * batch.num_rows)
+        for name, value in values.items():
+            mask = pc.and_(mask, pc.equal(batch.column(name), value))
+        yield batch.filter(mask).select(list(TRADE))
 
 
 def _with_progress(days: Iterable[DayFile]) -> Iterator[DayFile]:

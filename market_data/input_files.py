@@ -1,9 +1,12 @@
-"""Files as people have them: plain, compressed with gzip, or in a zip archive, with a checksum beside them or not."""
+"""Files as people have them: plain, compressed, or in a zip archive, with a checksum beside them or not."""
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +14,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, Any
 
 import pyarrow as pa
 
 from lakehouse.errors import CryptoError, first_line
 
 HEAD_BYTES = 65_536
-GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
-# What reading a broken or encrypted file raises, whatever wrote it.
-BROKEN = (pa.ArrowInvalid, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, RuntimeError, ValueError)
+ZIP = b"PK\x03\x04"
+# How files are opened that are compressed, by their first bytes.
+COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"(\xb5/\xfd": lambda file: pa.CompressedInputStream(pa.OSFile(str(file)), "zstd"),
+    b"": lambda file: file.open("rb"),
+}
+ENDINGS = re.compile(r"(\.(csv|txt|json|jsonl|ndjson|feather|arrow|parquet|gz|zip|zst|bz2|xz))+$", re.IGNORECASE)
+# What reading a broken or encrypted file raises, whatever wrote it, and what a value of another kind in it raises.
+BROKEN = (zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, RuntimeError, ValueError)
+VALUE = re.compile(r"conversion error to .*?: (.*)|(.* is no time .*)|(Failed to parse .*)|(.* not in range.*)")
 
 
 @dataclass(frozen=True)
@@ -45,10 +58,7 @@ class InputFile:
     @property
     def name(self) -> str:
         """The name without folders and endings: ``BTCUSDT-trades-2024-01-01``."""
-        name = self.path.name
-        for ending in (".gz", ".csv", ".txt", ".json", ".feather", ".parquet"):
-            name = name.removesuffix(ending)
-        return name
+        return ENDINGS.sub("", self.path.name)
 
 
 @contextmanager
@@ -56,12 +66,15 @@ def reading(where: str) -> Iterator[None]:
     """Turn what a broken file raises into one sentence."""
     try:
         yield
-    except BROKEN as error:
-        raise CryptoError(
-            f"{where} is broken, cut off or not as its kind should be ({first_line(error)}); get it again."
-        ) from error
-    except OSError as error:
-        raise CryptoError(f"{where} can't be read ({first_line(error)}); check its path and permissions.") from error
+    except (*BROKEN, OSError) as error:
+        what = first_line(error)
+        if found := VALUE.search(what):
+            value = next(part for part in found.groups() if part)
+            raise CryptoError(f"{where} has a value of another kind than its column ({value}); correct it.") from error
+        # Broken content is an OSError of no number to some of its readers.
+        if isinstance(error, OSError) and error.errno:
+            raise CryptoError(f"{where} can't be read ({what}); check its path and permissions.") from error
+        raise CryptoError(f"{where} is broken, cut off or not as its kind should be ({what}); get it again.") from error
 
 
 def find_files(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[InputFile]:
@@ -92,25 +105,18 @@ def _files_in(file: Path) -> Iterator[InputFile]:
     with reading(str(file)):
         _verify(file)
         with file.open("rb") as stream:
-            magic = stream.read(4)
-        if magic == ZIP:
+            magic = stream.read(6)
+        if magic.startswith(ZIP):
             with zipfile.ZipFile(file) as archive:
                 inside = [info for info in archive.infolist() if not info.is_dir() and "__MACOSX" not in info.filename]
             for info in sorted(inside, key=lambda info: info.filename):
                 where = str(file) if len(inside) == 1 else f"{file}: {info.filename}"
                 yield InputFile(where, path.parent / info.filename, partial(_open_in_zip, file, info.filename))
-        elif magic[:2] == GZIP:
-            yield InputFile(str(file), path, partial(_open_gzip, file))
-        else:
-            yield InputFile(str(file), path, partial(_open_plain, file), file)
-
-
-def _open_plain(file: Path) -> IO[bytes]:
-    return file.open("rb")
-
-
-def _open_gzip(file: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(file))
+            return
+        for start, opener in COMPRESSED.items():
+            if magic.startswith(start):
+                yield InputFile(str(file), path, partial(opener, file), None if start else file)
+                return
 
 
 def _open_in_zip(file: Path, name: str) -> IO[bytes]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +17,20 @@ from lakehouse.errors import CryptoError
 from lakehouse.storage.raw_trades import SCHEMA, TIME
 from market_data.markets import Market
 
+# What texts of a source's column of sides, in lower case, mean.
+Sides = Mapping[str, int | None]
 SIDES = pa.array(["BUY", "SELL"])
 BUY, SELL = 0, 1
-# What a source's column of sides holds, in lower case, and the taker's side that it means.
-TAKER = {"buy": BUY, "b": BUY, "sell": SELL, "s": SELL}
+TAKER = {"buy": BUY, "b": BUY, "buy_estimated": BUY, "sell": SELL, "s": SELL, "sell_estimated": SELL}
 MAKER = {name: 1 - side for name, side in TAKER.items()}
 BUYER_IS_MAKER = {"true": SELL, "false": BUY}
+# The sign of the amount is the side: a negative one was sold.
+SIGN: Sides = {"-": SELL, "+": BUY}
+# How sources write that a trade has no side, or no id. Gemini's auctions have no taker.
+NO_SIDE = {"", "unknown", "none", "null", "nan", "n/a", "-", "auction", "block", "no_aggressor"}
+NO_ID = pa.array(["", "none", "null", "nan", "n/a", "-"])
+# An id as a spreadsheet shortens it.
+SHORTENED = r"^[0-9]([.,][0-9]+)?[eE]\+[0-9]+$"
 
 # Texts that repeat are dictionaries while they are written.
 TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -41,40 +52,63 @@ PRICE_DECIMALS, MOST_VOLUME = 8, 1e10
 ROUNDING = 2.0**-50
 
 
+NAMED = ("id", "price", "volume", "side", "timestamp", "exchange", "market")
+
+
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a source hold what; ``sides`` maps the texts of its column of sides to the taker's side."""
+    """Which columns of a source hold what; ``sides`` maps the texts of its column of sides to the taker's side.
+
+    ``day`` is that of trades whose times are milliseconds since midnight. Prices and volumes with a ``fixed_point`` are
+    whole numbers of 1e-9, in 16 bytes of 1e-16.
+    """
 
     price: str
     volume: str
     timestamp: str
     id: str | None = None
     side: str | None = None
-    sides: Mapping[str, int] = field(default_factory=lambda: TAKER)
+    sides: Sides = field(default_factory=lambda: TAKER)
     exchange: str | None = None
     market: str | None = None
+    day: date | None = None
+    fixed_point: bool = False
+
+    def map(self, title: Callable[[str], str]) -> Columns:
+        """Return the same with other names of the columns."""
+        named: dict[str, Any] = {name: title(column) for name in NAMED if (column := getattr(self, name))}
+        return replace(self, **named)
 
     @property
     def names(self) -> list[str]:
         """The columns to read."""
-        wanted = (self.id, self.price, self.volume, self.side, self.timestamp, self.exchange, self.market)
-        return list(dict.fromkeys(name for name in wanted if name))
+        return list(dict.fromkeys(column for name in NAMED if (column := getattr(self, name))))
 
 
 def trades(raw: pa.RecordBatch, columns: Columns, where: str) -> pa.RecordBatch:
     """Return a source's rows with the columns id, price, volume, trade_type and timestamp, in their order.
 
-    Ids stay as they are, null where the source has none, and so do sides. Where ``columns`` name them, exchange and
-    market are columns too. Raise CryptoError for a missing time, pyarrow.ArrowInvalid for what is no number or time.
+    Ids have one spelling, null where the source has none. Where ``columns`` name them, exchange and market are columns
+    too. Raise CryptoError for a missing time and for sides of an unknown meaning, pyarrow.ArrowInvalid for what is no
+    number or time.
     """
-    timestamp = microseconds(raw.column(columns.timestamp))
+    times = raw.column(columns.timestamp)
+    timestamp = _since_midnight(times, columns.day) if columns.day else microseconds(times)
     if timestamp.null_count:
         raise CryptoError(f"{where} has trades without a time; correct it.")
+    volume = _double(raw.column(columns.volume), fixed_point=columns.fixed_point)
+    if columns.sides is SIGN:
+        amounts = _floats(volume)
+        codes = pa.array(np.where(amounts < 0, SELL, BUY).astype(np.int32), mask=~(np.abs(amounts) > 0))
+        side, volume = pa.DictionaryArray.from_arrays(codes, SIDES), pc.abs(volume)
+    else:
+        sides = raw.column(columns.side) if columns.side else pa.nulls(raw.num_rows)
+        side = taker_side(sides, columns.sides, where)
     found = {
-        "id": raw.column(columns.id) if columns.id else pa.nulls(raw.num_rows),
-        "price": _double(raw.column(columns.price)),
-        "volume": _double(raw.column(columns.volume)),
-        "trade_type": taker_side(raw.column(columns.side) if columns.side else pa.nulls(raw.num_rows), columns.sides),
+        "id": clean_ids(raw.column(columns.id)) if columns.id else pa.nulls(raw.num_rows),
+        "price": _double(raw.column(columns.price), fixed_point=columns.fixed_point),
+        "volume": volume,
+        "trade_type": side,
         "timestamp": timestamp,
     }
     for name in ("exchange", "market"):
@@ -122,12 +156,20 @@ def microseconds(values: pa.Array) -> pa.Array:
         return values.cast(pa.timestamp("us")).cast(TIME)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _time_of_text(values)
-    numbers = values.to_numpy(zero_copy_only=False)
-    if np.issubdtype(numbers.dtype, np.integer):
-        return _time_of_numbers(numbers).cast(TIME)
-    missing = np.isnan(numbers)
-    found = _time_of_numbers(np.where(missing, 0, numbers))
-    return (pc.if_else(pa.array(missing), None, found) if missing.any() else found).cast(TIME)
+    if pa.types.is_decimal(values.type):
+        return _time_of_text(values.cast(pa.string()))
+    missing = values.is_null(nan_is_null=True)
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.int64())
+    numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
+    found = _time_of_numbers(np.where(np.isnan(numbers), 0, numbers) if values.type == pa.float64() else numbers)
+    return pc.if_else(missing, None, found).cast(TIME)
+
+
+def _since_midnight(values: pa.Array, day: date) -> pa.Array:
+    whole = pc.cast(values.cast(pa.float64()) if pa.types.is_string(values.type) else values, pa.int64(), safe=False)
+    start = (day - date(1970, 1, 1)).days * 86_400 * SECOND
+    return pc.add(pc.multiply(whole, 1_000), start).cast(TIME)
 
 
 def time_unit(values: pa.Array) -> str:
@@ -171,7 +213,9 @@ def _time_of_text(values: pa.Array) -> pa.Array:
         return pc.add(pc.multiply(whole, SECOND), fraction).cast(TIME)
     if pc.all(pc.match_substring_regex(text, r"^[0-9]+(\.[0-9]+)?$")).as_py():
         return microseconds(text.cast(pa.float64()))
+    # BitMEX writes a D between the day and the time.
     text = pc.replace_substring_regex(text, r" ?UTC$", "Z")
+    text = pc.replace_substring_regex(text, r"^(\d{4}-\d\d-\d\d)D", r"\1T")
     has_zone = pc.match_substring_regex(text, r"(Z|[+-]\d\d:?\d\d)$")
     text = pc.if_else(has_zone, text, pc.binary_join_element_wise(text, "Z", ""))
     try:
@@ -187,13 +231,21 @@ def _time_of_text(values: pa.Array) -> pa.Array:
 # --- sides -----------------------------------------------------------------------------------------------------------
 
 
-def taker_side(values: pa.Array, sides: Mapping[str, int]) -> pa.DictionaryArray:
-    """Return the taker's side of each trade, a dictionary array of SIDES; null where the source gives none."""
-    if pa.types.is_boolean(values.type):
-        sides = BUYER_IS_MAKER
+def taker_side(values: pa.Array, sides: Sides, where: str = "A source") -> pa.DictionaryArray:
+    """Return the taker's side of each trade, a dictionary array of SIDES; null where the source gives none.
+
+    Raise CryptoError for texts that ``sides`` don't have and that don't say that there is none.
+    """
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
-    meanings = [sides.get(str(name).strip().lower()) for name in coded.dictionary.to_pylist()]
-    codes = pa.array(meanings, pa.int32()).take(coded.indices)
+    texts = [re.sub(r"\.0+$", "", str(name).strip().lower()) for name in coded.dictionary.to_pylist()]
+    unknown = sorted(text for text in texts if text not in sides and text not in NO_SIDE)
+    if unknown:
+        known = f"{unknown[0]},sell={unknown[1]}" if len(unknown) > 1 else f"...,sell={unknown[0]}"
+        raise CryptoError(
+            f"{where} has sides that it writes in its own way ({', '.join(unknown[:4])}); say which is the taker's "
+            f"purchase and which the sale, as in --sides buy={known} (or the other way round)."
+        )
+    codes = pa.array([sides.get(text) for text in texts], pa.int32()).take(coded.indices)
     return pa.DictionaryArray.from_arrays(codes, SIDES)
 
 
@@ -238,6 +290,28 @@ def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.Record
 # --- ids -------------------------------------------------------------------------------------------------------------
 
 
+def clean_ids(ids: pa.Array) -> pa.Array:
+    """Return ids in one spelling, without spaces and decimal points; null for what means that there is none."""
+    if pa.types.is_floating(ids.type):
+        ids = pc.if_else(pc.is_finite(ids), ids, None)
+        is_whole = pc.all(pc.equal(pc.floor(ids), ids)).as_py()
+        return ids.cast(pa.int64() if is_whole else pa.string(), safe=False)
+    if pa.types.is_null(ids.type) or pa.types.is_integer(ids.type):
+        return ids
+    text = ids.cast(pa.string())
+    if pc.all(pc.utf8_is_decimal(text)).as_py() and not text.null_count:
+        return text
+    text = pc.replace_substring_regex(pc.utf8_trim_whitespace(text), r"^([0-9]+)[.]0*$", r"\1")
+    return pc.if_else(pc.is_in(pc.utf8_lower(text), NO_ID), None, text)
+
+
+def count_shared_ids(rows: pa.Table) -> tuple[int, int]:
+    """Return how many trades repeat another to the letter, and how many have the id of a different one."""
+    distinct = rows.group_by(rows.column_names).aggregate([]).num_rows
+    ids = pc.count_distinct(rows[rows.column_names[0]]).as_py()
+    return rows.num_rows - distinct, distinct - ids
+
+
 class TradeIds:
     """Gives the trades of one market their ids, ``<exchange>:<market>:<id>``, batch by batch.
 
@@ -254,12 +328,13 @@ class TradeIds:
         """Return the ids of a batch: from the source's own ``ids`` (numbers or text), or from ``times`` if null."""
         if pa.types.is_null(ids.type):
             return self._join(*self._places(times))
-        if pa.types.is_integer(ids.type):
-            return self._join(_pad(ids, ID_DIGITS))
+        if ids.null_count:
+            raise CryptoError(
+                f"{self._prefix} has trades without an id among others; leave these out, or number all by second and "
+                "place with --without-ids."
+            )
         text = ids.cast(pa.string())
-        if text.null_count or pc.any(pc.equal(text, "")).as_py():
-            raise CryptoError(f"{self._prefix} has trades without an id among others; leave these out, or all ids.")
-        return self._join(pc.if_else(pc.match_substring_regex(text, r"^[0-9]+$"), _pad(text, ID_DIGITS), text))
+        return self._join(pc.if_else(pc.utf8_is_decimal(text), _pad(text, ID_DIGITS), text))
 
     def _join(self, *parts: pa.Array) -> pa.Array:
         name = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "-")
@@ -291,9 +366,25 @@ def _pad(values: pa.Array, digits: int) -> pa.Array:
 # --- prices and volumes ----------------------------------------------------------------------------------------------
 
 
-def _double(values: pa.Array) -> pa.Array:
+def _double(values: pa.Array, *, fixed_point: bool = False) -> pa.Array:
+    if fixed_point and (pa.types.is_integer(values.type) or pa.types.is_fixed_size_binary(values.type)):
+        wide = pa.types.is_fixed_size_binary(values.type) and values.type.byte_width == 16
+        kind = pa.decimal128(38, 16) if wide else pa.decimal64(18, 9)
+        values = pa.Array.from_buffers(kind, len(values), values.buffers(), offset=values.offset)
     # From decimals by their text: pyarrow's own cast can be wrong in the last digit.
     return (values.cast(pa.string()) if pa.types.is_decimal(values.type) else values).cast(pa.float64())
+
+
+def count_odd(batch: pa.RecordBatch) -> Counter[str]:
+    """Return how many trades have a price or a volume that can't be, by what is odd."""
+    price, volume = (_floats(batch.column(name)) for name in ("price", "volume"))
+    missing = batch.column("volume").is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+    odd = {
+        "a price that is zero, negative or no number": ~((price > 0) & np.isfinite(price)),
+        "a volume that is zero, negative or infinite": ~((volume > 0) & np.isfinite(volume)) & ~missing,
+        "no volume": missing,
+    }
+    return Counter({what: int(found.sum()) for what, found in odd.items() if found.any()})
 
 
 def _floats(values: pa.Array) -> np.ndarray:

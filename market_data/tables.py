@@ -1,11 +1,14 @@
-"""Tables in files: how a CSV file begins, and the columns of CSV, Parquet and Feather files, batch by batch."""
+"""Tables in files: rows under titles, of CSV, Parquet and Feather files and of lists in JSON, batch by batch."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,117 +17,159 @@ from pyarrow import csv as arrow_csv
 from lakehouse.errors import CryptoError
 from market_data.input_files import InputFile, reading
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|")
-WHOLE = re.compile(r"\d+")
-TRUTH = re.compile(r"true|false", re.IGNORECASE)
+NUMBER = re.compile(r"[+-]?\d+([.,]\d*)*([eE][+-]?\d+)?")
 BLOCK_BYTES = 4 << 20
 SEPARATORS = (",", ";", "\t", "|")
 PARQUET, FEATHER = b"PAR1", b"ARROW1"
 BATCH_ROWS = 65_536
+# A number with points or commas between its thousands, and one that can be read with them or with a decimal comma.
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3}){2,}|[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+")
+DECIMAL_COMMA, EITHER = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+Types = Mapping[str, pa.DataType]
 
 
 @dataclass(frozen=True)
-class CsvFile:
-    """The beginning of a CSV file: its first row with values, and the names of its columns.
+class Table:
+    """Rows of values under ``titles`` as they stand; rows without titles have the numbers of their columns, from 1.
 
-    Names are in lower case without punctuation, so that ``isBuyerMaker`` and ``is_buyer_maker`` are one; ``titles`` are
-    as they stand. Without a header, both are empty.
+    ``first`` is the first row as text. ``place`` is where it stands: its path without endings, and what else names its
+    market, such as the key above a list. ``read`` yields the columns in its argument, text in these types. An answer is
+    one of many small pieces that can overlap.
     """
 
     file: InputFile
-    separator: str
-    skipped: int
     titles: tuple[str, ...]
     first: tuple[str, ...]
+    read: Callable[[Types], Iterator[pa.RecordBatch]]
+    has_titles: bool = True
+    place: str = ""
+    is_answer: bool = False
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the columns, made comparable."""
-        return tuple(plain(title) for title in self.titles)
+    def title(self, name: str) -> str | None:
+        """Return the title that is a name, without regard to case and punctuation; None if there is none."""
+        if name in self.titles:
+            return name
+        return next((title for title in self.titles if plain(title) == plain(name)), None)
 
-    @property
-    def shape(self) -> str:
-        """One letter a column of the first row: w(hole number), n(umber), t(ruth value), x for other text."""
-        return "".join(_letter(value) for value in self.first)
+    def value(self, name: str) -> str:
+        """Return the first value under a name, "" if there is none."""
+        title = self.title(name)
+        return self.first[self.titles.index(title)] if title and self.first else ""
 
-    @property
-    def decimal_point(self) -> str:
-        """A comma where the first row has one in a number, as spreadsheets write them in much of the world."""
-        has_commas = any(re.fullmatch(r"\d+,\d+", value) for value in self.first)
-        return "," if has_commas and self.separator != "," else "."
 
-    def read(self, names: tuple[str, ...], types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-        """Yield the columns in ``types``, for a file whose columns are ``names``."""
+def plain(name: str) -> str:
+    """Return a title in lower case, without punctuation; of ``trade_id/...``, a title in two languages, the first."""
+    return re.sub(r"[^a-z0-9.]", "", name.lower().split("/")[0])
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """Return the titles of rows that have none."""
+    return tuple(str(number + 1) for number in range(count))
+
+
+def tables_in(file: InputFile) -> list[Table]:
+    """Return the tables of a file: one, or the lists of a JSON file; none if it is nothing of the kind."""
+    place = f"{file.path.parent}/{file.name}"
+    if file.head.startswith((PARQUET, FEATHER)):
+        return [_columnar(file, place)]
+    if file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
+        return [_of_rows(file, place, *one) for one in _lists("", _load_json(file))]
+    return [_csv(file, place)] if _csv_lines(file) else []
+
+
+# --- CSV -------------------------------------------------------------------------------------------------------------
+
+
+def _csv_lines(file: InputFile) -> list[str]:
+    """Return the lines at the beginning of a text file; none if it is no table."""
+    try:
+        text = file.head.decode("utf-8-sig", errors="strict" if len(file.head) < 65_536 else "ignore")
+    except UnicodeDecodeError:
+        # As OKX writes its titles.
+        text = file.head.decode("gb18030", errors="replace")
+    lines = text.splitlines()[:1000]
+    return (
+        [] if "\0" in text or not lines or (max(map(lines[0].count, SEPARATORS)) < 1 and not _skipped(lines)) else lines
+    )
+
+
+def _skipped(lines: list[str]) -> int:
+    # CryptoDataDownload writes its address above the header.
+    return 1 if re.match(r"https?://", lines[0]) and len(lines) > 1 else 0
+
+
+def _csv(file: InputFile, place: str) -> Table:
+    lines = _csv_lines(file)
+    skipped = _skipped(lines)
+    separator = max(SEPARATORS, key=lines[skipped].count)
+    rows = [tuple(row) for row in csv.reader(lines[skipped:-1] or lines[skipped:], delimiter=separator) if row]
+    has_titles = not any(NUMBER.fullmatch(value) for value in rows[0])
+    titles = rows[0] if has_titles else numbered(len(rows[0]))
+    values = rows[1:] if has_titles else rows
+    if has_titles and not values and len(lines) > skipped + 1:
+        values = [tuple(row) for row in csv.reader(lines[-1:], delimiter=separator)]
+
+    def read(types: Types) -> Iterator[pa.RecordBatch]:
+        places = [titles.index(name) for name, kind in types.items() if pa.types.is_floating(kind)]
+        numbers = [row[place] for row in values for place in places if place < len(row)]
+        point = _decimal_point(file, numbers) if separator != "," else "."
         with (
-            self.file.opens() as stream,
+            file.opens() as stream,
             arrow_csv.open_csv(
                 stream,
-                arrow_csv.ReadOptions(column_names=names, skip_rows=self.skipped, block_size=BLOCK_BYTES),
-                arrow_csv.ParseOptions(delimiter=self.separator),
-                arrow_csv.ConvertOptions(
-                    column_types=types, include_columns=list(types), decimal_point=self.decimal_point
-                ),
+                arrow_csv.ReadOptions(column_names=titles, skip_rows=skipped + has_titles, block_size=BLOCK_BYTES),
+                arrow_csv.ParseOptions(delimiter=separator),
+                arrow_csv.ConvertOptions(column_types=types, include_columns=list(types), decimal_point=point),
             ) as batches,
         ):
             yield from batches
 
-
-def read_csv_head(file: InputFile) -> CsvFile | None:
-    """Return how a CSV file begins; None if it is no such file."""
-    try:
-        text = file.head.decode("utf-8-sig", errors="strict" if len(file.head) < 65_536 else "ignore")
-    except UnicodeDecodeError:
-        return None
-    lines = text.splitlines()[:4]
-    # CryptoDataDownload writes its address above the header.
-    skipped = 1 if lines and re.match(r"https?://", lines[0]) else 0
-    if len(lines) <= skipped or "\0" in text:
-        return None
-    separator = max(SEPARATORS, key=lines[skipped].count)
-    rows = [tuple(row) for row in csv.reader(lines[skipped:], delimiter=separator)]
-    if len(rows[0]) < 2:
-        return None
-    has_header = not any(value and NUMBER.fullmatch(value) for value in rows[0])
-    if not has_header:
-        return CsvFile(file, separator, skipped, (), rows[0])
-    return CsvFile(file, separator, skipped + 1, rows[0], rows[1] if len(rows) > 1 else ())
+    return Table(file, titles, values[0] if values else (), read, has_titles, place)
 
 
-def plain(name: str) -> str:
-    """Return a column's name in lower case, without punctuation."""
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _decimal_point(file: InputFile, numbers: list[str]) -> str:
+    """Return the sign before decimals, as spreadsheets write it; raise CryptoError if it can't be told."""
+    commas = [number.strip() for number in numbers if "," in number]
+    wrong = next((number for number in commas if THOUSANDS.fullmatch(number)), None)
+    if commas and not wrong and (all(map(EITHER.fullmatch, commas)) or not all(map(DECIMAL_COMMA.fullmatch, commas))):
+        wrong = commas[0]
+    if wrong:
+        raise CryptoError(
+            f"{file.where} has the number {wrong}, whose comma or point may stand between thousands or before "
+            "decimals; write numbers without signs between thousands."
+        )
+    return "," if commas else "."
 
 
-def _letter(value: str) -> str:
-    if WHOLE.fullmatch(value):
-        return "w"
-    if NUMBER.fullmatch(value):
-        return "n"
-    return "t" if TRUTH.fullmatch(value) else "x"
+# --- Parquet and Feather ---------------------------------------------------------------------------------------------
 
 
-def is_columnar(file: InputFile) -> bool:
-    """Return whether a file is a Parquet or a Feather file; raise CryptoError for one that is compressed again."""
-    if not file.head.startswith((PARQUET, FEATHER)):
-        return False
+def _columnar(file: InputFile, place: str) -> Table:
+    """Return a Parquet or a Feather file; raise CryptoError for one that is compressed again."""
     if file.on_disk is None:
         raise CryptoError(f"{file.where} is a Parquet or Feather file inside an archive; unpack it first.")
-    return True
-
-
-def columnar_schema(file: InputFile) -> pa.Schema:
-    """Return the columns."""
     with reading(file.where):
         if file.head.startswith(PARQUET):
-            return pq.read_schema(file.on_disk)
-        with pa.memory_map(str(file.on_disk)) as source, pa.ipc.open_file(source) as feather:
-            return feather.schema
+            schema = pq.read_schema(file.on_disk)
+        else:
+            with pa.memory_map(str(file.on_disk)) as source, pa.ipc.open_file(source) as feather:
+                schema = feather.schema
+        metadata = schema.metadata or {}
+        if b"instrument_id" in metadata:
+            place = f"{place}\ninstrument_id={metadata[b'instrument_id'].decode()}"
+        first = next((batch for batch in _batches(file, schema.names) if batch.num_rows), None)
+    row = (
+        tuple("" if value is None else str(value) for value in first.slice(0, 1).to_pylist()[0].values())
+        if first
+        else ()
+    )
 
+    def read(types: Types) -> Iterator[pa.RecordBatch]:
+        for batch in _batches(file, list(types)):
+            yield pa.record_batch({name: _plain_values(batch.column(name)) for name in types})
 
-def read_columnar(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield some columns, dictionaries as plain values."""
-    for batch in _batches(file, columns):
-        yield pa.record_batch({name: _plain(batch.column(name)) for name in columns})
+    return Table(file, tuple(schema.names), row, read, place=place)
 
 
 def _batches(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -138,5 +183,87 @@ def _batches(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
             yield from (whole.slice(start, BATCH_ROWS) for start in range(0, whole.num_rows, BATCH_ROWS))
 
 
-def _plain(values: pa.Array) -> pa.Array:
+def _plain_values(values: pa.Array) -> pa.Array:
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def _load_json(file: InputFile) -> Any:
+    """Return the content, numbers with decimals as text; several answers in one file, a line each, are one list."""
+    with reading(file.where), file.opens() as stream:
+        text = stream.read().decode("utf-8-sig")
+        try:
+            return json.loads(text, parse_float=str)
+        except json.JSONDecodeError as error:
+            if "Extra data" not in str(error):
+                raise
+        lines = [json.loads(line, parse_float=str) for line in text.splitlines() if line.strip()]
+        return [row for line in lines for row in (line if isinstance(line, list) else [line])]
+
+
+def _lists(place: str, content: Any) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists of rows in an answer, each with the keys, and the texts beside them, under which it stands."""
+    if isinstance(content, list) and content and isinstance(content[0], dict | list):
+        yield place, content
+    elif isinstance(content, dict):
+        beside = "".join(f"\n{key}={value}" for key, value in content.items() if isinstance(value, str))
+        for key, inner in content.items():
+            yield from _lists(f"{place}{beside}\n{key}", inner)
+
+
+def _of_rows(file: InputFile, place: str, beside: str, rows: list[Any]) -> Table:
+    first = rows[0]
+    needed = tuple(_keys(first)) if isinstance(first, dict) else numbered(len(first))
+    # A key that the first row has not is one that rows may lack.
+    later = (key for row in rows if isinstance(first, dict) and isinstance(row, dict) for key in row)
+    titles = tuple(dict.fromkeys((*needed, *later)))
+
+    def read(types: Types) -> Iterator[pa.RecordBatch]:
+        for start in range(0, len(rows), BATCH_ROWS):
+            yield text_columns(rows[start : start + BATCH_ROWS], list(types), file.where, start, needed)
+
+    values = (cell(first, title) if title in needed else None for title in titles)
+    row = tuple("" if value is None else str(value) for value in values)
+    return Table(file, titles, row, read, isinstance(first, dict), place + beside, is_answer=True)
+
+
+def _keys(row: dict[str, Any]) -> Iterator[str]:
+    for key, value in row.items():
+        yield key
+        if isinstance(value, dict):
+            yield from (f"{key}.{inner}" for inner in value)
+
+
+def cell(row: Any, name: str) -> Any:
+    """Return a value of a row of JSON: by its place in a list, from 1, its key, or ``key.key`` in a row within it."""
+    if isinstance(row, list):
+        return row[int(name) - 1]
+    if name in row or "." not in name:
+        return row[name]
+    outer, inner = name.split(".", 1)
+    return row[outer][inner]
+
+
+def text_columns(
+    rows: list[Any], names: list[str], where: str, start: int = 0, needed: Container[str] | None = None
+) -> pa.RecordBatch:
+    """Return rows of JSON as columns of text, null where a row has null or lacks what is not ``needed``.
+
+    Raise CryptoError for a row of another kind; ``start`` is how many rows came before.
+    """
+    columns: dict[str, list[str | None]] = {name: [] for name in names}
+    for number, row in enumerate(rows, start + 1):
+        for name, values in columns.items():
+            try:
+                value = cell(row, name)
+            except (LookupError, TypeError, ValueError):
+                if isinstance(row, dict) and needed is not None and name not in needed:
+                    values.append(None)
+                    continue
+                raise CryptoError(
+                    f"{where}: row {number} has no {name} ({shorten(str(row), 60)}); leave it out."
+                ) from None
+            values.append(None if value is None else str(value))
+    return pa.record_batch({name: pa.array(values, pa.string()) for name, values in columns.items()})

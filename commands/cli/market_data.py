@@ -90,15 +90,20 @@ def generate_command(
     "maker",
     side_help="tick-rule estimates missing sides from the price before; maker: your own files give the maker's side.",
 )
+@click.option(
+    "--sides",
+    help="What your column of sides holds, such as buy=2,sell=1 or sell=true; sign: a negative amount is a sale.",
+)
+@click.option("--without-ids", is_flag=True, help="Number trades by second and place, where ids are of no use.")
 @click.option("--dry-run", is_flag=True, help="Show what the files are and five rows, and write nothing.")
 def import_command(
-    paths: tuple[Path, ...], columns: str | None, per: int, replace: bool, dry_run: bool, **given: str | None
+    paths: tuple[Path, ...], columns: str | None, sides: str | None, replace: bool, dry_run: bool, **given: Any
 ) -> None:
     """Turn archives of trades into raw trades in the landing zone.
 
-    Takes what Binance, Kraken, bitcoincharts, Tardis and freqtrade give out, answers of Coinbase, Bitstamp, Gemini,
-    Binance and Kraken saved as JSON, and your own CSV, Parquet and Feather files; plain, as .gz or as .zip. It says
-    what it took each file for and shows five rows. docs/market_data.md says more.
+    Takes archives and saved answers of exchanges, what tools such as CCXT, freqtrade, Tardis and nautilus store, and
+    your own CSV, Parquet, Feather and JSON files, compressed or not. It says what it took each file for and shows five
+    rows. docs/market_data.md lists what it knows.
 
     Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
     """
@@ -108,7 +113,8 @@ def import_command(
 
     settings = load()
     mapping = own_columns.parse_mapping(columns) if columns else {}
-    options = ImportOptions(columns=mapping, per=per, may_replace=replace, **given)
+    meanings = own_columns.parse_sides(sides) if sides else None
+    options = ImportOptions(columns=mapping, sides=meanings, may_replace=replace, **given)
     sys.exit(import_files.run(settings, paths, options, click.echo, dry_run=dry_run))
 
 

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from lakehouse.errors import CryptoError
 from market_data.exchanges.binance import BINANCE
 from market_data.exchanges.bitstamp import BITSTAMP
 from market_data.exchanges.coinbase import COINBASE
-from market_data.exchanges.exchange import COINS, MONEY, Exchange
+from market_data.exchanges.exchange import Exchange, NotSpot
 from market_data.exchanges.gemini import GEMINI
 from market_data.exchanges.kraken import KRAKEN
+from market_data.exchanges.others import OTHERS
 
 EXCHANGES = (
-    *(BINANCE, KRAKEN, COINBASE, BITSTAMP, GEMINI),
-    Exchange("Binance.US", "BAM Trading Services Inc.", "United States", "https://www.binance.us", separator=""),
-    Exchange("Bitfinex", "iFinex Inc.", "British Virgin Islands", "https://www.bitfinex.com", prefix="t"),
+    *(BINANCE, KRAKEN, COINBASE, BITSTAMP, GEMINI, *OTHERS),
     Exchange(
-        *("Bybit", "Bybit Fintech Ltd.", "United Arab Emirates", "https://www.bybit.com", ("bybitspot",)),
+        *("Binance.US", "BAM Trading Services Inc.", "United States", "https://www.binance.us", ("bnus",)),
         separator="",
-        quotes=(*MONEY, *COINS, "USDE", "MNT", "PLN"),
     ),
-    Exchange("HTX", "HTX", "Seychelles", "https://www.htx.com", ("huobi", "huobiglobal")),
-    Exchange("KuCoin", "KuCoin", "Seychelles", "https://www.kucoin.com"),
     Exchange("MtGox", "Mt. Gox Co., Ltd.", "Japan", "https://www.mtgox.com", separator=""),
-    Exchange("OKX", "OKX", "Seychelles", "https://www.okx.com", ("okex",)),
-    Exchange("Poloniex", "Poloniex", "Seychelles", "https://www.poloniex.com"),
+    Exchange("Poloniex", "Poloniex", "Seychelles", "https://www.poloniex.com", ("polo",)),
+    Exchange("Uniswap", "Uniswap Labs", "United States", "https://app.uniswap.org"),
 )
 # Where sources keep futures, swaps and options.
 CONTRACTS = re.compile(
-    r"futures|swap|options|delivery|derivatives|usdm|coinm|-dm\b|perp"
-    r"|^(bitmex|cryptofacilities|deribit|dydx.*|hyperliquid|coinbase-?international)$"
+    r"futures|options|delivery|derivatives|usdm|coinm|-dm\b|perp|^(okex|okx|huobi|htx|bitget|gate)\S*[-_]swap$"
+    r"|^(cryptofacilities|dydx.*|coinbase-?international)$"
 )
 
 
@@ -51,12 +48,14 @@ def find(name: str) -> Exchange:
         raise only_contracts(text)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
         raise CryptoError(f"{name!r} is no name of an exchange; write it with letters and digits, such as Kraken.")
+    if _plain(text) not in BY_NAME and (close := get_close_matches(_plain(text), BY_NAME, 1, 0.85)):
+        raise CryptoError(f"There is no exchange {text} that is known here; did you mean {BY_NAME[close[0]].name}?")
     return BY_NAME.get(_plain(text), Exchange(text))
 
 
-def only_contracts(name: str) -> CryptoError:
+def only_contracts(name: str) -> NotSpot:
     """Return the error of an exchange, or of a source's name of it, that has no spot markets."""
-    return CryptoError(f"{name} gives out contracts (futures, swaps, options); import trades of spot markets only.")
+    return NotSpot(f"{name} gives out contracts (futures, swaps, options); import trades of spot markets only.")
 
 
 def is_known(name: str) -> bool:

@@ -7,72 +7,26 @@ of those that it stands for.
 
 from __future__ import annotations
 
-import re
 import time
 from bisect import bisect_left
 from functools import cache
-from pathlib import PurePath
 from typing import Any
 
-import pyarrow as pa
-
-from market_data.exchanges.exchange import Answer, Archive, Cursor, Exchange, Page, Paging, has_keys
+from market_data.exchanges.exchange import Answer, Archive, Cursor, Exchange, Page, Paging
+from market_data.formats import TRUTH, Format, N, W
 from market_data.normalise import BUYER_IS_MAKER, Columns
-from market_data.tables import CsvFile
-from market_data.trade_files import AGGREGATED, SINGLE, NotTrades, TradeFile
+from market_data.trade_files import AGGREGATED
 
-NAMES = {
-    SINGLE: ("id", "price", "qty", "quoteqty", "time", "isbuyermaker", "isbestmatch"),
-    AGGREGATED: ("aggtradeid", "price", "quantity", "firsttradeid", "lasttradeid", "time", "isbuyermaker", "isbest"),
-}
-COLUMNS = {
-    SINGLE: Columns("price", "qty", "time", "id", "isbuyermaker", BUYER_IS_MAKER),
-    AGGREGATED: Columns("price", "quantity", "time", "firsttradeid", "isbuyermaker", BUYER_IS_MAKER),
-}
-TYPES = {"price": pa.float64(), "qty": pa.float64(), "quantity": pa.float64(), "isbuyermaker": pa.bool_()}
-# The first row without a header, one letter a column; contracts lack the last column.
-SHAPES = {SINGLE: re.compile(r"w[wn][wn][wn]wtt"), AGGREGATED: re.compile(r"w[wn][wn]wwwtt")}
-CONTRACT_SHAPES = re.compile(r"w[wn][wn][wn]wt|w[wn][wn]wwwt")
-CONTRACT_FOLDERS = re.compile(r"/(futures|option)/", re.IGNORECASE)
-FILE = re.compile(r"([A-Z0-9]+)-(?:trades|aggTrades)\b")
+# Contracts lack the last column of either.
+SINGLE_ROW, AGGREGATED_ROW = f"{W},{N},{N},{N},{W},{TRUTH}", f"{W},{N},{N},{W},{W},{W},{TRUTH}"
+A_CONTRACT = (
+    "trades of Binance's contracts (futures), not of a spot market; take the files below data/spot/ of the archive"
+)
 
 MILLISECOND, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
 MARGIN = 100
 ROOT = "https://data.binance.vision/data/spot"
-
-
-def find_csv(csv: CsvFile) -> TradeFile | None:
-    """Return what a file of the archive is; None for another file. Raise NotTrades for contracts."""
-    kind = _kind(csv)
-    if kind is None:
-        return None
-    # The zip keeps its name more often than what is in it.
-    name = FILE.match(csv.file.name) or FILE.match(PurePath(csv.file.where).name)
-    what = "Binance's archive of aggregated trades" if kind == AGGREGATED else "Binance's archive of trades"
-    columns = COLUMNS[kind]
-    types = {column: TYPES.get(column, pa.int64()) for column in columns.names}
-    market = name[1] if name else None
-    return TradeFile(what, csv.file, kind, "Binance", market, columns, lambda: csv.read(NAMES[kind], types))
-
-
-def _kind(csv: CsvFile) -> str | None:
-    names, shape = csv.names, csv.shape
-    is_single = names[:6] == NAMES[SINGLE][:6] or names[:4] == ("id", "price", "qty", "baseqty")
-    is_aggregated = names[:5] == NAMES[AGGREGATED][:5]
-    columns = len(NAMES[SINGLE if is_single else AGGREGATED])
-    is_contract = bool(CONTRACT_SHAPES.fullmatch(shape)) if not names else len(names) < columns
-    is_spot = any(pattern.fullmatch(shape) for pattern in SHAPES.values())
-    if (is_single or is_aggregated or not names) and (
-        is_contract or (is_spot and CONTRACT_FOLDERS.search(str(csv.file.path)))
-    ):
-        raise NotTrades(
-            f"{csv.file.where} holds trades of Binance's contracts (futures), not of a spot market; take the files "
-            "below data/spot/ of the archive."
-        )
-    if is_single or is_aggregated:
-        return SINGLE if is_single else AGGREGATED
-    return next((kind for kind, pattern in SHAPES.items() if not names and pattern.fullmatch(shape)), None)
 
 
 class AggregatedTrades(Paging):
@@ -143,13 +97,39 @@ BINANCE = Exchange(
         *("EUR", "EURI", "GBP", "AUD", "JPY", "TRY", "BRL", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "CZK"),
         *("ARS", "MXN", "COP", "IDRT", "BIDR", "BVND", "BTC", "ETH", "BNB", "XRP", "TRX", "DOGE", "DOT", "SOL"),
     ),
-    find_csv=find_csv,
-    answers=(
-        Answer(
-            Columns("price", "qty", "time", "id", "isBuyerMaker", BUYER_IS_MAKER),
-            has_keys("id", "price", "qty", "quoteQty", "time", "isBuyerMaker"),
+    other_names=("bnce",),
+    formats=(
+        Format(
+            "Binance's archive of trades",
+            Columns("2", "3", "5", "1", "6", BUYER_IS_MAKER),
+            row=f"{SINGLE_ROW},{TRUTH}",
+            whole=("1", "5"),
         ),
-        Answer(Columns("p", "q", "T", "f", "m", BUYER_IS_MAKER), has_keys(*"apqflTm"), AGGREGATED),
+        Format(
+            "Binance's archive of aggregated trades",
+            Columns("2", "3", "6", "4", "7", BUYER_IS_MAKER),
+            kind=AGGREGATED,
+            row=f"{AGGREGATED_ROW},{TRUTH}",
+            whole=("4", "6"),
+        ),
+        Format(
+            "Binance's archive of aggregated trades",
+            Columns("price", "quantity", "transact_time", "first_trade_id", "is_buyer_maker", BUYER_IS_MAKER),
+            kind=AGGREGATED,
+            needs=("agg_trade_id", "is_best_match"),
+            whole=("first_trade_id", "transact_time"),
+        ),
+        Format(
+            "Binance's archive of trades",
+            Columns("price", "qty", "time", "id", "isBuyerMaker", BUYER_IS_MAKER),
+            needs=("quoteQty", "isBestMatch"),
+            whole=("id", "time"),
+        ),
+        Answer("Binance's answer", Columns("p", "q", "T", "f", "m", BUYER_IS_MAKER), kind=AGGREGATED, needs=("a", "l")),
+        Format("", Columns("2", "3", "5"), row=SINGLE_ROW, refusal=A_CONTRACT),
+        Format("", Columns("2", "3", "6"), row=AGGREGATED_ROW, refusal=A_CONTRACT),
+        Format("", Columns("price", "qty", "time", "id", "is_buyer_maker"), refusal=A_CONTRACT),
+        Format("", Columns("price", "quantity", "transact_time", "agg_trade_id"), refusal=A_CONTRACT),
     ),
     archive=Archive(
         "Binance's archive",

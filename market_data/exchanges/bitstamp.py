@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging, has_keys
+from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging
 from market_data.normalise import BUY, SELL, Columns
 
 
@@ -29,12 +29,8 @@ BITSTAMP = Exchange(
     "Luxembourg",
     "https://www.bitstamp.net",
     separator="",
-    answers=(
-        Answer(
-            Columns("price", "amount", "date", "tid", "type", {"0": BUY, "1": SELL}),
-            has_keys("date", "tid", "price", "amount", "type"),
-        ),
-    ),
+    other_names=("stmp",),
+    formats=(Answer("Bitstamp's answer", Columns("price", "amount", "date", "tid", "type", {"0": BUY, "1": SELL})),),
     ccxt="bitstamp",
     paging=Trades,
     only_last_day=True,

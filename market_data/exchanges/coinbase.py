@@ -6,7 +6,7 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging, has_keys
+from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging
 from market_data.normalise import MAKER, Columns
 
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its end.
@@ -51,12 +51,13 @@ COINBASE = Exchange(
     "Coinbase Global, Inc.",
     "United States",
     "https://www.coinbase.com",
-    other_names=("coinbaseadvanced", "coinbaseexchange", "coinbasepro", "gdax"),
-    answers=(
+    other_names=("coinbaseadvanced", "coinbaseexchange", "coinbasepro", "gdax", "cbse"),
+    formats=(
         Answer(
-            Columns("price", "size", "time", "trade_id", "side", MAKER),
-            has_keys("time", "trade_id", "price", "size", "side"),
+            "the answer of Coinbase's Advanced Trade",
+            Columns("price", "size", "time", "trade_id", "side", MAKER, market="product_id"),
         ),
+        Answer("Coinbase's answer", Columns("price", "size", "time", "trade_id", "side", MAKER)),
     ),
     ccxt="coinbaseexchange",
     paging=Trades,

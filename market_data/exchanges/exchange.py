@@ -12,10 +12,9 @@ import pyarrow as pa
 
 from lakehouse.errors import CryptoError
 from market_data import normalise
+from market_data.formats import Format
 from market_data.markets import Market
-from market_data.normalise import Columns
-from market_data.tables import CsvFile
-from market_data.trade_files import SINGLE, TradeFile
+from market_data.tables import text_columns
 
 # Quotes by which a name without a separator is divided. Each exchange has its own, because together they are ambiguous:
 # BNBUSD and PAXGUSD are no markets for BUSD and GUSD. The longest that fits counts.
@@ -26,57 +25,34 @@ COMMON_CODES = {"XBT": "BTC", "XDG": "DOGE"}
 ASSET = r"[A-Z0-9.]+"
 CONTRACT = re.compile(
     r":"  # BTC/USDT:USDT, as CCXT writes a swap
-    r"|PERP|SWAP|QUARTER"
-    r"|[-_]\d{6,8}\b"  # BTCUSDT_240329
+    r"|[-_]SWAP$|.PERP(ETUAL)?$|QUARTER"
+    r"|[-_](\d{6}|\d{8}|\d{1,2}[A-Z]{3}\d\d)\b"  # BTCUSDT_240329, BTC-29MAR24
     r"|^(PI|PF|FI|FF|IN|RR)_"  # Kraken's futures
     r"|-[CP]$"  # options
     r"|_UMCBL|_DMCBL|_CMCBL"
 )
 
+
+class NotSpot(CryptoError):
+    """A market, or all of an exchange's, are futures, swaps or options."""
+
+
 Cursor = int | str | None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How an exchange writes a trade in the answers of its REST interface.
-
-    ``is_row`` knows such a row; ``columns`` names its keys, or the places in it if rows are lists. A row in which the
-    key ``left_out`` is true is no trade.
-    """
-
-    columns: Columns
-    is_row: Callable[[Any], bool]
-    kind: str = SINGLE
-    left_out: str | None = None
-
-    def table(self, rows: list[Any]) -> pa.RecordBatch:
-        """Return rows as columns of texts, null where a row has none."""
-        kept = [row for row in rows if not (self.left_out and row.get(self.left_out))]
-        return pa.record_batch(
-            {name: pa.array([_text(_cell(row, name)) for row in kept], pa.string()) for name in self.columns.names}
-        )
+class Answer(Format):
+    """The layout of a trade in the answers of a REST interface, for whoever asks it."""
 
     def trades(self, rows: list[Any], where: str) -> pa.RecordBatch:
         """Return rows as `normalise.trades` does."""
-        return normalise.trades(self.table(rows), self.columns, where)
+        kept = [row for row in rows if not (self.left_out and row.get(self.left_out))]
+        return normalise.trades(text_columns(kept, self.columns.names, where), self.columns, where)
 
     def moments(self, rows: list[Any]) -> list[int]:
         """Return the time of each row in microseconds since 1970."""
-        times = pa.array([_text(_cell(row, self.columns.timestamp)) for row in rows], pa.string())
-        return normalise.microseconds(times).cast(pa.int64()).to_pylist()
-
-
-def has_keys(*names: str) -> Callable[[Any], bool]:
-    """Return what knows a row by its keys."""
-    return lambda row: isinstance(row, dict) and row.keys() >= set(names)
-
-
-def _cell(row: Any, name: str) -> Any:
-    return row[int(name)] if isinstance(row, list) else row[name]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+        name = self.columns.timestamp
+        return normalise.microseconds(text_columns(rows, [name], "An answer")[name]).cast(pa.int64()).to_pylist()
 
 
 @dataclass(frozen=True)
@@ -141,12 +117,13 @@ class Exchange:
     sources, in lower case without punctuation.
 
     Markets: ``separator`` stands between the assets in the exchange's own names, ``codes`` are its own codes of assets,
-    ``prefix`` stands before a name, and ``split`` divides names that don't end in one of ``quotes``.
+    ``prefix`` stands before a name, ``split`` divides names that don't end in one of ``quotes``, ``quote_first`` if it
+    writes KRW-BTC. Where it has contracts too, ``spot`` is a pattern that is found in names of spot markets only.
 
-    Files: ``find_csv`` knows those of its archive, ``answers`` the rows of its REST interface.
+    Files: ``formats`` are the layouts of its archive and of the answers of its REST interface.
 
     Fetching: ``archive`` is where its files are; ``ccxt`` is CCXT's name of it, ``paging`` how its API is asked for
-    rows of the last of ``answers``; ``only_last_day`` if that gives no more than the last 24 hours.
+    rows of ``answer``; ``only_last_day`` if that gives no more than the last 24 hours.
     """
 
     name: str
@@ -159,8 +136,9 @@ class Exchange:
     codes: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
     split: Callable[[str], tuple[str, str] | None] = lambda _: None
-    find_csv: Callable[[CsvFile], TradeFile | None] = lambda _: None
-    answers: tuple[Answer, ...] = ()
+    quote_first: bool = False
+    spot: str = ""
+    formats: tuple[Format, ...] = ()
     archive: Archive | None = None
     ccxt: str = ""
     paging: type[Paging] | None = None
@@ -168,8 +146,8 @@ class Exchange:
 
     @property
     def answer(self) -> Answer:
-        """The rows that its API gives for ``paging``."""
-        return self.answers[-1]
+        """The rows that its API gives for ``paging``: the last of such ``formats``."""
+        return [one for one in self.formats if isinstance(one, Answer)][-1]
 
     def market(self, name: str) -> Market:
         """Return the market that a source calls ``name``.
@@ -178,17 +156,19 @@ class Exchange:
         come from. Raise CryptoError for a contract, and for a name that can't be divided into two assets.
         """
         text = name.strip().removeprefix(self.prefix).upper()
-        if CONTRACT.search(text):
-            raise CryptoError(
-                f"{self.name} {name} is a contract; import trades of spot markets only, such as BTC/USDT."
-            )
+        if self.is_contract(text):
+            raise NotSpot(f"{self.name} {name} is a contract; import trades of spot markets only, such as BTC/USDT.")
         base, quote = (COMMON_CODES.get(asset, asset) for asset in self._assets(text))
         own = [self.codes.get(asset, asset) for asset in (base, quote)]
-        return Market(self.name, self.separator.join(own), base, quote)
+        return Market(self.name, self.separator.join(reversed(own) if self.quote_first else own), base, quote)
+
+    def is_contract(self, name: str) -> bool:
+        """Return whether a market is a future, a swap or an option by its name."""
+        return bool(CONTRACT.search(name.upper()) or not re.search(self.spot, name))
 
     def _assets(self, text: str) -> tuple[str, str]:
-        if found := re.fullmatch(rf"({ASSET})[/_-]({ASSET})", text):
-            return found[1], found[2]
+        if found := re.fullmatch(rf"({ASSET})([/_-])({ASSET})", text):
+            return (found[3], found[1]) if self.quote_first and found[2] == "-" else (found[1], found[3])
         if assets := self.split(text):
             return assets
         for quote in sorted(self.quotes, key=len, reverse=True):

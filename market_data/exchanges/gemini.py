@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from lakehouse.errors import CryptoError
-from market_data.exchanges.exchange import COINS, MONEY, Answer, Cursor, Exchange, Page, Paging, has_keys
+from market_data.exchanges.exchange import COINS, MONEY, Answer, Cursor, Exchange, Page, Paging
 from market_data.normalise import Columns
 
 MILLISECOND, SECOND = 1_000, 1_000_000
@@ -54,14 +54,9 @@ GEMINI = Exchange(
     "https://www.gemini.com",
     separator="",
     quotes=(*MONEY, *COINS, "BCH", "LTC", "FIL", "DOGE"),
-    answers=(
-        Answer(
-            Columns("price", "amount", "timestampms", "tid", "type"),
-            has_keys("timestampms", "tid", "price", "amount", "type"),
-            # Gemini marks trades that it took back.
-            left_out="broken",
-        ),
-    ),
+    other_names=("gmni",),
+    # Gemini marks trades that it took back.
+    formats=(Answer("Gemini's answer", Columns("price", "amount", "timestampms", "tid", "type"), left_out="broken"),),
     ccxt="gemini",
     paging=Trades,
 )

@@ -7,43 +7,13 @@ price, volume, time, side, order type, a remark and, lately, the id.
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import pyarrow as pa
 
 from market_data.exchanges.exchange import COINS, MONEY, Answer, Cursor, Exchange, Page, Paging
+from market_data.formats import Format, N, W
 from market_data.normalise import Columns
-from market_data.tables import CsvFile
-from market_data.trade_files import WITHOUT_IDS, NotTrades, TradeFile
 
-HISTORY = ("time", "price", "volume")
-FILE = re.compile(r"[A-Z0-9.]{5,}")
 # REST puts X before old coins and Z before money, both four letters long: XXBTZUSD, and USDTZUSD.
 PAIR = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})|(USDT)Z(USD)")
-# Before an answer had ids, its rows had one value less.
-ID = 6
-
-
-def find_csv(csv: CsvFile) -> TradeFile | None:
-    """Return what a file of the history is; None for another file."""
-    name = csv.file.name
-    return find_history(csv, "Kraken's history of trades", "Kraken", name) if FILE.fullmatch(name) else None
-
-
-def find_history(csv: CsvFile, what: str, exchange: str | None, market: str | None) -> TradeFile | None:
-    """Return a file of times, prices and volumes without a header, whosever it is; None for another file."""
-    if csv.titles or not re.fullmatch(r"[wn]{3}", csv.shape):
-        return None
-    columns, types = Columns("price", "volume", "time"), dict.fromkeys(HISTORY, pa.float64())
-    return TradeFile(what, csv.file, WITHOUT_IDS, exchange, market, columns, lambda: csv.read(HISTORY, types))
-
-
-def _is_row(row: Any) -> bool:
-    if not (isinstance(row, list) and len(row) >= ID and row[3] in ("b", "s") and row[4] in ("l", "m")):
-        return False
-    if len(row) == ID:
-        raise NotTrades("an answer of Kraken without ids of trades; take Kraken's history instead")
-    return True
 
 
 def _split(text: str) -> tuple[str, str] | None:
@@ -74,8 +44,22 @@ KRAKEN = Exchange(
     quotes=(*MONEY, *COINS, "DOT", "PYUSD", "RLUSD", "AED"),
     codes={"BTC": "XBT", "DOGE": "XDG"},
     split=_split,
-    find_csv=find_csv,
-    answers=(Answer(Columns("0", "1", "2", str(ID), "3"), _is_row),),
+    other_names=("krkn",),
+    formats=(
+        Format(
+            "Kraken's history of trades",
+            *(Columns("2", "3", "1"),),
+            row=f"{N},{N},{N}",
+            place=r"/(?P<market>[A-Z0-9.]{5,})$",
+        ),
+        Format(
+            "Kraken's answer without ids",
+            Columns("1", "2", "3"),
+            row=f"{N},{N},{N},[bs],[lm],[^,]*",
+            refusal="an answer of Kraken without ids of trades; take Kraken's history instead",
+        ),
+        Answer("Kraken's answer", Columns("1", "2", "3", "7", "4"), row=f"{N},{N},{N},[bs],[lm],[^,]*,{W}.*"),
+    ),
     ccxt="kraken",
     paging=Trades,
 )

@@ -1,25 +1,28 @@
-"""Parquet, Feather and CSV files with any columns, which the user names with ``--columns``."""
+"""Files with any columns, which the user names with ``--columns``, and what the user says of their sides."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pyarrow as pa
+from dataclasses import replace
 
 from lakehouse.errors import CryptoError
-from market_data.input_files import InputFile
-from market_data.normalise import MAKER, TAKER, Columns
-from market_data.tables import CsvFile, plain, read_columnar
-from market_data.trade_files import SINGLE, WITHOUT_IDS, ImportOptions, NotTrades, TradeFile
+from market_data.formats import column_types
+from market_data.normalise import BUY, BUYER_IS_MAKER, MAKER, SELL, SIGN, TAKER, Columns, Sides
+from market_data.tables import Table, plain
+from market_data.trade_files import SINGLE, ImportOptions, NotTrades, TradeFile
 
 # What can be named, under the names of raw trades, and what else it may be called.
 NEEDED = ("price", "volume", "timestamp")
 OPTIONAL = ("trade_id", "trade_type", "exchange", "market")
 SYNONYMS = {
-    **{"amount": "volume", "qty": "volume", "quantity": "volume", "size": "volume", "px": "price"},
-    **{"time": "timestamp", "date": "timestamp", "datetime": "timestamp", "ts": "timestamp"},
-    **{"id": "trade_id", "tradeid": "trade_id", "tid": "trade_id", "side": "trade_type", "symbol": "market"},
+    **dict.fromkeys(("amount", "qty", "quantity", "size", "sz", "baseamount"), "volume"),
+    **dict.fromkeys(("time", "date", "datetime", "ts", "mts", "createdtime", "tradetime"), "timestamp"),
+    **dict.fromkeys(("id", "tradeid", "tid"), "trade_id"),
+    **dict.fromkeys(("side", "direction", "takerside", "isbuyermaker", "buyermaker"), "trade_type"),
+    **{"px": "price", "symbol": "market"},
 }
+# The other one of two texts, so that one of them says all.
+OPPOSITE = {"true": "false", "1": "0", "t": "f", "yes": "no", "y": "n", "buy": "sell", "+": "-"}
+OPPOSITE |= {other: one for one, other in OPPOSITE.items()}
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -40,40 +43,69 @@ def parse_mapping(text: str) -> dict[str, str]:
     return found
 
 
-def find_csv(csv: CsvFile, options: ImportOptions) -> TradeFile:
-    """Return how a CSV file is read; columns without a header are called 1, 2, 3 and so on."""
-    titles = csv.titles or tuple(str(number + 1) for number in range(len(csv.first)))
-    columns = _columns(csv.file, titles, options)
-    types = {name: pa.float64() if name in (columns.price, columns.volume) else pa.string() for name in columns.names}
-    return _trade_file(csv.file, columns, lambda: csv.read(titles, types))
+def parse_sides(text: str) -> Sides:
+    """Return what ``buy=2,sell=1``, ``sell=true`` or ``sign`` says of sides; raise CryptoError if it says nothing."""
+    if text.strip().lower() == "sign":
+        return SIGN
+    pairs = [pair.partition("=") for pair in text.lower().split(",")]
+    named = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(named) == 1 and (other := OPPOSITE.get(next(iter(named.values())))):
+        named |= {OPPOSITE.get(name, ""): other for name in list(named)}
+    if named.keys() != {"buy", "sell"} or not all(named.values()) or named["buy"] == named["sell"]:
+        raise CryptoError(
+            f"--sides has {text!r}; write what the taker's purchases and sales are called, such as buy=2,sell=1 or "
+            "sell=true, or sign if a negative amount is a sale."
+        )
+    return {named["buy"]: BUY, named["sell"]: SELL}
 
 
-def find_columnar(file: InputFile, schema: pa.Schema, options: ImportOptions) -> TradeFile:
-    """Return how a Parquet or Feather file is read."""
-    columns = _columns(file, tuple(schema.names), options)
-    return _trade_file(file, columns, lambda: read_columnar(file, columns.names))
-
-
-def _columns(file: InputFile, titles: tuple[str, ...], options: ImportOptions) -> Columns:
+def trade_file(table: Table, options: ImportOptions) -> TradeFile:
+    """Return a table as trades of the columns that the user names, or that are called as those of raw trades."""
+    titles = table.titles
     named = options.columns or {name: name for name in (*NEEDED, *OPTIONAL) if name in titles}
     if not set(named) >= set(NEEDED):
         raise NotTrades(
-            f"{file.where} has columns of its own ({', '.join(titles)}); say which is which, as in "
+            f"{table.file.where} has columns of its own ({', '.join(titles)}); say which is which, as in "
             f"--columns {_guess(titles)}, with --exchange and --market."
         )
     missing = [column for column in named.values() if column not in titles]
     if missing:
-        raise CryptoError(f"{file.where} has no column {missing[0]}, but {', '.join(titles)}; correct --columns.")
-    return Columns(
+        raise CryptoError(f"{table.file.where} has no column {missing[0]}, but {', '.join(titles)}; correct --columns.")
+    side, sides = named.get("trade_type"), options.sides
+    if sides is None:
+        sides = MAKER if options.side == "maker" else TAKER
+        # The one name that says what true means.
+        if side and plain(side) in ("isbuyermaker", "buyermaker"):
+            sides = BUYER_IS_MAKER
+    elif options.side == "maker":
+        sides = {text: 1 - code for text, code in sides.items() if code is not None}
+    columns = Columns(
         named["price"],
         named["volume"],
         named["timestamp"],
         id=named.get("trade_id"),
-        side=named.get("trade_type"),
-        sides=MAKER if options.side == "maker" else TAKER,
+        side=named["volume"] if sides is SIGN else side,
+        sides=sides,
         exchange=named.get("exchange"),
         market=named.get("market"),
     )
+    types = column_types(columns)
+    return TradeFile(
+        *("trades of your own", table.file, SINGLE, None, None, columns),
+        lambda: table.read(types),
+        is_page=table.is_answer,
+    )
+
+
+def agree(known: TradeFile, mine: TradeFile) -> TradeFile:
+    """Return a known layout as far as the user names its columns; if the user names others, the user's own."""
+    columns, own = known.columns, mine.columns
+    if (columns.price, columns.volume, columns.timestamp) != (own.price, own.volume, own.timestamp):
+        return mine
+    if own.sides not in (TAKER, MAKER) or (own.side and own.side != columns.side):
+        columns = replace(columns, side=own.side, sides=own.sides)
+    number = own.id if columns.id else None
+    return replace(known, columns=replace(columns, id=number, exchange=own.exchange, market=own.market))
 
 
 def _guess(titles: tuple[str, ...]) -> str:
@@ -81,7 +113,3 @@ def _guess(titles: tuple[str, ...]) -> str:
     known = {SYNONYMS.get(plain(title), plain(title)): title for title in reversed(titles)}
     wanted = [*NEEDED, "trade_type", "trade_id"]
     return ",".join(f"{name}={known.get(name, '...')}" for name in wanted if name in known or name in NEEDED)
-
-
-def _trade_file(file: InputFile, columns: Columns, read: Callable[[], Iterator[pa.RecordBatch]]) -> TradeFile:
-    return TradeFile("trades of your own", file, SINGLE if columns.id else WITHOUT_IDS, None, None, columns, read)

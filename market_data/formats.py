@@ -1,0 +1,117 @@
+"""Layouts of trades, one declaration each, by which `detection` knows a file whatever it is packed in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+import pyarrow as pa
+
+from market_data.normalise import Columns
+from market_data.tables import Table
+from market_data.trade_files import SINGLE, NotTrades, TradeFile
+
+# Patterns of single values, of which those of rows without titles are made.
+W, N, TRUTH, SIDE = r"\d+", r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "(?i:true|false)", "(?i:buy|sell)"
+TEXT = pa.dictionary(pa.int32(), pa.string())
+# Names of markets, and of files and folders, that are those of contracts whatever the exchange.
+CONTRACT_NAME = re.compile(
+    r"[A-Z0-9]+[-_]?(USD[TC]?|BTC|ETH|EUR)[-_]SWAP|[A-Z0-9]{2,}[-_](PERP|PERPETUAL|[UDC]MCBL)|[A-Z0-9]+/[A-Z]+:[A-Z]+"
+    r"|[A-Z]{3,}[-_][A-Z]{3,4}[-_]\d\d(0[1-9]|1[0-2])[0-3]\d"
+)
+CONTRACT_PLACE = re.compile(rf"/(futures|option|swap)/|({CONTRACT_NAME.pattern})(?![A-Za-z0-9])", re.IGNORECASE)
+A_CONTRACT = "trades of contracts (futures, swaps, options), not of a spot market; leave it out"
+
+
+@dataclass(frozen=True)
+class Format:
+    """A layout of trades.
+
+    ``columns`` names its columns by their titles, without regard to case and punctuation, or by their numbers, from 1,
+    in rows without titles. It is known by these and by the titles ``needs``, by ``values``, patterns of the first value
+    of a column, and without titles by ``row``, a pattern of the first row joined by commas. ``place`` is a pattern of
+    the file's path that has to be found; its groups exchange, folder (which may be an exchange's), market, base and
+    quote say what trades these are. Of the exchanges in ``kinds`` the trades are of another kind.
+
+    ``refusal`` says what the file is if it is no trades of spot markets. Trades in which the column ``left_out`` is
+    true were taken back. ``whole`` are columns of whole numbers, which are read faster as such. With ``since_midnight``
+    times are milliseconds since midnight of the day in the file's name.
+    """
+
+    what: str
+    columns: Columns
+    exchange: str | None = None
+    kind: str = SINGLE
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    row: str = ""
+    place: str = ""
+    refusal: str = ""
+    left_out: str | None = None
+    whole: tuple[str, ...] = ()
+    contract_exchanges: tuple[str, ...] = ()
+    since_midnight: bool = False
+
+    def fits(self, table: Table) -> bool:
+        """Return whether a table has this layout."""
+        if self.place and not re.search(self.place, table.place):
+            return False
+        if not table.has_titles:
+            return bool(self.row and re.fullmatch(self.row, ",".join(table.first)))
+        known = {name: table.title(name) for name in (*self.columns.names, *self.needs, *self.values)}
+        return (
+            not self.row
+            and all(known.values())
+            and all(re.fullmatch(pattern, table.value(name)) for name, pattern in self.values.items())
+        )
+
+    def named(self, table: Table) -> dict[str, str]:
+        """Return what a table's place says: of exchange, folder (one that may be an exchange's) and market."""
+        found = re.search(self.place, table.place)
+        groups = {name: text for name, text in (found.groupdict() if found else {}).items() if text}
+        if "quote" in groups:
+            # Bitcoincharts has bitcoin only.
+            groups["market"] = f"{groups.get('base', 'BTC')}/{groups['quote']}"
+        return groups
+
+    def trade_file(self, table: Table, exchange: str | None, market: str | None) -> TradeFile:
+        """Return a table of this layout as a file of trades; raise NotTrades if it is none of spot markets."""
+        if self.refusal:
+            raise NotTrades(f"{table.file.where} holds {self.refusal}.")
+        columns = self.columns.map(lambda name: table.title(name) or name)
+        if self.since_midnight:
+            columns = replace(columns, day=_day_in(table))
+        left_out = table.title(self.left_out) if self.left_out else None
+        whole = {table.title(name) for name in self.whole if re.fullmatch(W, table.value(name))}
+        types = column_types(columns) | {name: pa.int64() for name in columns.names if name in whole}
+        if left_out:
+            types[left_out] = pa.string()
+        return TradeFile(
+            *(self.what, table.file, self.kind, exchange, market, columns),
+            lambda: table.read(types),
+            is_page=table.is_answer,
+            contract_exchanges=self.contract_exchanges,
+            kinds=self.kinds,
+            left_out=left_out,
+        )
+
+
+def column_types(columns: Columns) -> dict[str, pa.DataType]:
+    """Return how columns are read where a file has text only."""
+    types: dict[str, pa.DataType] = {name: TEXT for name in columns.names}
+    types |= {columns.timestamp: pa.string(), columns.price: pa.float64(), columns.volume: pa.float64()}
+    if columns.id:
+        types[columns.id] = pa.string()
+    return types
+
+
+def _day_in(table: Table) -> date:
+    found = re.search(r"(\d{4})-?(\d\d)-?(\d\d)", table.file.name) or re.search(
+        r"(\d{4})(\d\d)(\d\d)_trade", table.place
+    )
+    if not found:
+        raise NotTrades(f"{table.file.where} has times since midnight, but no day in its name; give its name back.")
+    return date(*(int(part) for part in found.groups()))
