@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -26,7 +27,7 @@ from lakehouse.storage.raw_files import Destination
 from market_data.markets import Market
 from market_data.normalise import REPEATED, WRITTEN, TradeIds, count_shared_ids, raw_trades
 from market_data.ordering import DAY, STEP_BACK, moments
-from market_data.trade_files import WITHOUT_IDS
+from market_data.trade_files import SINGLE, WITHOUT_IDS
 
 KIND = b"crypto_kind"
 # What tells two trades of one market apart, the id first.
@@ -37,6 +38,8 @@ EPOCH = date(1970, 1, 1)
 SHARED = 0.01
 
 Span = tuple[Any, Any] | None
+# The ids of a day, first and last, its file and the kind of its trades.
+Ids = tuple[Span, Path | str, str]
 
 
 class SharedIds(CryptoError):
@@ -121,6 +124,14 @@ def days(settings: Settings, market: Market) -> dict[date, str]:
     return {day: f"{market.folder}/{_name(day, max(numbers))}" for day, numbers in sorted(versions.items())}
 
 
+@dataclass(frozen=True)
+class _There:
+    """What is in the landing zone of a day: the kind of trades, and whether they are equal."""
+
+    kind: str
+    is_equal: bool
+
+
 @dataclass
 class _Staged:
     """One day's file while it is written, on this machine."""
@@ -134,6 +145,7 @@ class _Staged:
     ascends: bool = True
     shared: tuple[int, int] = (0, 0)
     span: Span = None
+    there: _There = _There("", is_equal=False)
 
     @classmethod
     def open(cls, folder: Path, day: int, kind: str) -> _Staged:
@@ -198,12 +210,15 @@ class _Places:
         self.zone, self.market, self.kind, self.may_replace = zone, market, kind, may_replace
         self.versions = _versions(zone, market)
         self.waiting: _Staged | None = None
+        self.spans: dict[date, Ids] = {}
 
     def close(self, staged: _Staged) -> Iterator[DayFile]:
-        """Finish a day and compare its ids with the day before; put that one into the landing zone."""
+        """Finish a day and compare its ids with those of other days; put the day before into the landing zone."""
         try:
             staged.finish()
-            if self.kind != WITHOUT_IDS:
+            if versions := self.versions.get(day := _date(staged.day)):
+                staged.there = self._compare(staged, self._path(day, max(versions)))
+            if self.kind != WITHOUT_IDS and not staged.there.is_equal:
                 self._check_ids(staged)
         except OSError as error:
             raise _unwritable(self.zone.root, error) from error
@@ -218,30 +233,45 @@ class _Places:
 
     def _check_ids(self, staged: _Staged) -> None:
         """Raise SharedIds if many of a day's ids are those of other trades, of this day or of the days beside it."""
-        day, shared = _date(staged.day), staged.shared[1]
-        where = f"on {day}"
-        others: list[tuple[date, Any]] = []
-        if self.waiting:
-            others.append((_date(self.waiting.day), self.waiting.path))
-        known = [other for other in sorted(self.versions) if other not in (day, *(one for one, _ in others))]
-        beside = [*[other for other in known if other < day][-1:], *[other for other in known if other > day][:1]]
-        others += [(other, self._path(other, max(self.versions[other]))) for other in beside]
-        for other, path in others:
-            with self._open(path) as source, pq.ParquetFile(source) as file:
-                span = _span(file, "trade_id")
-                if not (span and staged.span and span[0] <= staged.span[1] and staged.span[0] <= span[1]):
-                    continue
-                theirs = file.read(["trade_id"])["trade_id"].combine_chunks()
-            mine = pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
-            same = pc.sum(pc.is_in(mine, value_set=theirs)).as_py() or 0
+        day, shared, where = _date(staged.day), staged.shared[1], ""
+        mine = None
+        for other, (span, path, kind) in self._beside(day, is_number=_numbers(staged.span) is not None).items():
+            # What is to be replaced is no hindrance.
+            if self.may_replace and kind != self.kind:
+                continue
+            if not (span and staged.span and span[0] <= staged.span[1] and staged.span[0] <= span[1]):
+                continue
+            mine = mine or pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
+            with self._open(path) as source:
+                theirs = pq.read_table(source, columns=["trade_id"])["trade_id"].combine_chunks()
+            same = pc.sum(pc.is_in(mine, value_set=theirs)).as_py()
             if same > shared:
-                shared, where = same, f"on {other} and {day}"
+                shared, where = same, f"{other} and "
         if shared > SHARED * staged.rows:
             raise SharedIds(
-                f"{self.market}: {shared:,} trades {where} have ids of other trades; --without-ids numbers them by "
-                "second and place."
+                f"{self.market}: {shared:,} trades of {where}{day} have the ids of others; --without-ids numbers them "
+                "by second and place."
             )
         staged.shared = (staged.shared[0], shared)
+        self.spans[day] = (staged.span, staged.path, self.kind)
+
+    def _beside(self, day: date, *, is_number: bool) -> dict[date, Ids]:
+        """Return the ids, first and last, of the other days that are there or are being written, each with its file.
+
+        Ids that are no numbers overlap on all days, so that only the days beside this one are looked at.
+        """
+        others = [other for other in sorted(self.versions.keys() | self.spans.keys()) if other != day]
+        if not is_number:
+            others = [*[one for one in others if one < day][-1:], *[one for one in others if one > day][:1]]
+        with ThreadPoolExecutor(16) as pool:
+            unknown = [other for other in others if other not in self.spans]
+            self.spans |= zip(unknown, pool.map(self._ids_there, unknown), strict=True)
+        return {other: self.spans[other] for other in others}
+
+    def _ids_there(self, day: date) -> Ids:
+        path = self._path(day, max(self.versions[day]))
+        with self.zone.open(path) as source, pq.ParquetFile(source) as file:
+            return _span(file, "trade_id"), path, self._kind_of(file)
 
     def _open(self, path: Path | str) -> Any:
         return path.open("rb") if isinstance(path, Path) else self.zone.open(path)
@@ -259,15 +289,22 @@ class _Places:
             *(self.market, day, "", staged.rows, True),
             repeated=repeated,
             conflicting=conflicting,
-            ids=None if self.kind == WITHOUT_IDS else _numbers(staged.span),
+            ids=_numbers(staged.span) if self.kind == SINGLE else None,
         )
         try:
-            if earlier and self._is_there(staged, earlier[-1]):
+            if staged.there.is_equal:
+                self.spans[day] = (staged.span, earlier[-1], staged.there.kind)
                 return replace(found, path=earlier[-1], is_new=False)
+            if earlier and staged.there.kind != self.kind and not self.may_replace:
+                raise CryptoError(
+                    f"{earlier[-1]} holds {staged.there.kind} of that day, and {self.kind} would count the same again; "
+                    "--replace writes them beside it and names that file for withdrawal."
+                )
             path = self._path(day, numbers[-1] + 1 if numbers else 1)
             covered = [self._covers(staged, other) for other in earlier]
             self.zone.save(staged.path, path)
             staged.path.unlink()
+            self.spans[day] = (staged.span, path, self.kind)
         except OSError as error:
             raise _unwritable(self.zone.root, error) from error
         return replace(
@@ -277,17 +314,12 @@ class _Places:
             kept=tuple(other for other, is_covered in zip(earlier, covered, strict=True) if not is_covered),
         )
 
-    def _is_there(self, staged: _Staged, path: str) -> bool:
-        """Return whether a file has equal rows, of another kind but for ids; raise CryptoError for others of such."""
+    def _compare(self, staged: _Staged, path: str) -> _There:
+        """Return what a file of a day is, and whether it has equal rows: of another kind, equal but for their ids."""
         with self.zone.open(path) as source, pq.ParquetFile(source) as old, pq.ParquetFile(staged.path) as new:
             kind = self._kind_of(old)
-            is_equal = (kind == self.kind or not self.may_replace) and _equal(old, new, with_ids=kind == self.kind)
-            if kind != self.kind and not is_equal and not self.may_replace:
-                raise CryptoError(
-                    f"{path} holds {kind} of that day, and {self.kind} would count the same again; --replace writes "
-                    "them beside it and names that file for withdrawal."
-                )
-            return is_equal
+            is_other = kind != self.kind
+            return _There(kind, not (is_other and self.may_replace) and _equal(old, new, with_ids=not is_other))
 
     def _kind_of(self, file: pq.ParquetFile) -> str:
         return str((file.metadata.metadata or {}).get(KIND, self.kind.encode()).decode())

@@ -176,8 +176,8 @@ class Import:
                     if not is_new:
                         raise
                     self.left_out = before
-                    self.notes.append(f"{str(error).split(';', maxsplit=1)[0]}: numbered by second and place instead.")
                     yield from self._write_group(settings, market, WITHOUT_IDS, group)
+                    self.notes.append(f"{str(error).split(';', maxsplit=1)[0]}: numbered by second and place instead.")
             except CryptoError as error:
                 self.refused.append(str(error))
 
@@ -207,7 +207,15 @@ class Import:
             trades = count(self.estimated, "trade")
             yield f"The sides of {trades} are estimates by the tick rule, and so are volumes by side."
         for why, number in (+self.odd).items():
-            yield f"{count(number, 'trade')} {'has' if number == 1 else 'have'} {why}; the run rejects such."
+            yield f"{count(number, 'trade')} with {why}: the run rejects such."
+        if repeated := sum(day.repeated for day in days):
+            yield f"{count(repeated, 'trade')} equal to another of the same id: the run counts one of them."
+        if conflicting := sum(day.conflicting for day in days):
+            yield f"{count(conflicting, 'trade')} with the id of a different one: the run keeps one of each id."
+        missing = sum(day.missing for day in days)
+        # Where an exchange numbers all its markets together, a market has gaps everywhere.
+        if 0 < missing < written:
+            yield f"{count(missing, 'id')} between the first and the last of a day missing: so may trades be."
 
     def _rule(self) -> TickRule | None:
         return TickRule() if self.options.side == "tick-rule" else None

@@ -238,12 +238,12 @@ def taker_side(values: pa.Array, sides: Sides, where: str = "A source") -> pa.Di
     """
     coded = values if pa.types.is_dictionary(values.type) else values.dictionary_encode()
     texts = [re.sub(r"\.0+$", "", str(name).strip().lower()) for name in coded.dictionary.to_pylist()]
-    unknown = sorted(text for text in texts if text not in sides and text not in NO_SIDE)
-    if unknown:
-        known = f"{unknown[0]},sell={unknown[1]}" if len(unknown) > 1 else f"...,sell={unknown[0]}"
+    if any(text not in sides and text not in NO_SIDE for text in texts):
+        written = sorted({text for text in texts if text not in NO_SIDE}, reverse=True)
+        sale = written[1] if len(written) > 1 else "..."
         raise CryptoError(
-            f"{where} has sides that it writes in its own way ({', '.join(unknown[:4])}); say which is the taker's "
-            f"purchase and which the sale, as in --sides buy={known} (or the other way round)."
+            f"{where} has sides that it writes in its own way ({', '.join(written[:4])}); say which is the taker's "
+            f"purchase and which the sale, as in --sides buy={written[0]},sell={sale} or the other way round."
         )
     codes = pa.array([sides.get(text) for text in texts], pa.int32()).take(coded.indices)
     return pa.DictionaryArray.from_arrays(codes, SIDES)
@@ -392,6 +392,7 @@ def _floats(values: pa.Array) -> np.ndarray:
 
 
 def _check_limits(market: Market, price: np.ndarray, volume: np.ndarray) -> None:
+    price, volume = price[np.isfinite(price)], volume[np.isfinite(volume)]
     scaled = price * 10**PRICE_DECIMALS
     finer = price[np.abs(scaled - np.rint(scaled)) > np.abs(scaled) * ROUNDING]
     large = volume[volume >= MOST_VOLUME]
