@@ -124,14 +124,6 @@ def days(settings: Settings, market: Market) -> dict[date, str]:
     return {day: f"{market.folder}/{_name(day, max(numbers))}" for day, numbers in sorted(versions.items())}
 
 
-@dataclass(frozen=True)
-class _There:
-    """What is in the landing zone of a day: the kind of trades, and whether they are equal."""
-
-    kind: str
-    is_equal: bool
-
-
 @dataclass
 class _Staged:
     """One day's file while it is written, on this machine."""
@@ -145,7 +137,9 @@ class _Staged:
     ascends: bool = True
     shared: tuple[int, int] = (0, 0)
     span: Span = None
-    there: _There = _There("", is_equal=False)
+    # What is in the landing zone of its day: the kind of trades, and whether they are equal.
+    kind_there: str = ""
+    is_there: bool = False
 
     @classmethod
     def open(cls, folder: Path, day: int, kind: str) -> _Staged:
@@ -217,8 +211,8 @@ class _Places:
         try:
             staged.finish()
             if versions := self.versions.get(day := _date(staged.day)):
-                staged.there = self._compare(staged, self._path(day, max(versions)))
-            if self.kind != WITHOUT_IDS and not staged.there.is_equal:
+                self._compare(staged, self._path(day, max(versions)))
+            if self.kind != WITHOUT_IDS and not staged.is_there:
                 self._check_ids(staged)
         except OSError as error:
             raise _unwritable(self.zone.root, error) from error
@@ -284,20 +278,14 @@ class _Places:
         day = _date(staged.day)
         numbers = sorted(self.versions.get(day, ()))
         earlier = [self._path(day, number) for number in numbers]
-        repeated, conflicting = staged.shared
-        found = DayFile(
-            *(self.market, day, "", staged.rows, True),
-            repeated=repeated,
-            conflicting=conflicting,
-            ids=_numbers(staged.span) if self.kind == SINGLE else None,
-        )
+        ids = _numbers(staged.span) if self.kind == SINGLE else None
+        found = DayFile(self.market, day, "", staged.rows, True, (), (), *staged.shared, ids)
         try:
-            if staged.there.is_equal:
-                self.spans[day] = (staged.span, earlier[-1], staged.there.kind)
+            if staged.is_there:
                 return replace(found, path=earlier[-1], is_new=False)
-            if earlier and staged.there.kind != self.kind and not self.may_replace:
+            if earlier and staged.kind_there != self.kind and not self.may_replace:
                 raise CryptoError(
-                    f"{earlier[-1]} holds {staged.there.kind} of that day, and {self.kind} would count the same again; "
+                    f"{earlier[-1]} holds {staged.kind_there} of that day, and {self.kind} would count the same again; "
                     "--replace writes them beside it and names that file for withdrawal."
                 )
             path = self._path(day, numbers[-1] + 1 if numbers else 1)
@@ -314,12 +302,12 @@ class _Places:
             kept=tuple(other for other, is_covered in zip(earlier, covered, strict=True) if not is_covered),
         )
 
-    def _compare(self, staged: _Staged, path: str) -> _There:
-        """Return what a file of a day is, and whether it has equal rows: of another kind, equal but for their ids."""
+    def _compare(self, staged: _Staged, path: str) -> None:
+        """Find out what a file of a day is, and whether it has equal rows: of another kind, equal but for their ids."""
         with self.zone.open(path) as source, pq.ParquetFile(source) as old, pq.ParquetFile(staged.path) as new:
-            kind = self._kind_of(old)
-            is_other = kind != self.kind
-            return _There(kind, not (is_other and self.may_replace) and _equal(old, new, with_ids=not is_other))
+            staged.kind_there = self._kind_of(old)
+            is_other = staged.kind_there != self.kind
+            staged.is_there = not (is_other and self.may_replace) and _equal(old, new, with_ids=not is_other)
 
     def _kind_of(self, file: pq.ParquetFile) -> str:
         return str((file.metadata.metadata or {}).get(KIND, self.kind.encode()).decode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -12,21 +11,12 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import CryptoError
 from market_data import exchanges
-from market_data.formats import A_CONTRACT, CONTRACT_NAME, CONTRACT_PLACE, Format
+from market_data.formats import A_CONTRACT, CONTRACT_NAME, CONTRACT_PLACE, FORMATS, Format
 from market_data.input_files import InputFile
 from market_data.normalise import SHORTENED
 from market_data.tables import Table, plain, tables_in
-from market_data.tools import others, own_columns, tardis
+from market_data.tools import own_columns
 from market_data.trade_files import ImportOptions, NotTrades, TradeFile
-
-# Of two layouts that fit, the one with more columns counts.
-FORMATS = sorted(
-    (
-        *(replace(one, exchange=exchange.name) for exchange in exchanges.EXCHANGES for one in exchange.formats),
-        *(tardis.FORMAT, *others.FORMATS),
-    ),
-    key=lambda one: -len({*one.columns.names, *one.needs}),
-)
 
 CANDLES = {"open", "high", "low", "close"}
 BOOK = re.compile(r"issnapshot|orderbook|^(bids|asks)$")

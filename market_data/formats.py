@@ -1,20 +1,24 @@
-"""Layouts of trades, one declaration each, by which `detection` knows a file whatever it is packed in."""
+"""Layouts of trades, declared in formats.toml, by which `detection` knows a file whatever it is packed in."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from market_data import normalise
 from market_data.normalise import Columns
-from market_data.tables import Table
+from market_data.tables import Table, text_columns
 from market_data.trade_files import SINGLE, NotTrades, TradeFile
 
-# Patterns of single values, of which those of rows without titles are made.
-W, N, TRUTH, SIDE = r"\d+", r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "(?i:true|false)", "(?i:buy|sell)"
+# What patterns of rows have for single values.
+VALUES = {"<w>": r"\d+", "<n>": r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "<t>": "(?i:true|false)", "<s>": "(?i:buy|sell)"}
 TEXT = pa.dictionary(pa.int32(), pa.string())
 # Names of markets, and of files and folders, that are those of contracts whatever the exchange.
 CONTRACT_NAME = re.compile(
@@ -29,19 +33,11 @@ A_CONTRACT = "trades of contracts (futures, swaps, options), not of a spot marke
 class Format:
     """A layout of trades.
 
-    ``columns`` names its columns by their titles, without regard to case and punctuation, or by their numbers, from 1,
-    in rows without titles. It is known by these and by the titles ``needs``, by ``values``, patterns of the first value
-    of a column, and without titles by ``row``, a pattern of the first row joined by commas. ``place`` is a pattern of
-    the file's path that has to be found; its groups exchange, folder (which may be an exchange's), market, base and
-    quote say what trades these are. Of the exchanges in ``kinds`` the trades are of another kind.
-
-    ``refusal`` says what the file is if it is no trades of spot markets. Trades in which the column ``left_out`` is
-    true were taken back. ``whole`` are columns of whole numbers, which are read faster as such. With ``since_midnight``
-    times are milliseconds since midnight of the day in the file's name.
+    formats.toml says what its parts mean. A ``row``, ``place`` and ``refusal`` that is empty is none.
     """
 
-    what: str
     columns: Columns
+    what: str = ""
     exchange: str | None = None
     kind: str = SINGLE
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -54,10 +50,12 @@ class Format:
     whole: tuple[str, ...] = ()
     contract_exchanges: tuple[str, ...] = ()
     since_midnight: bool = False
+    json: bool = False
+    source: str = ""
 
     def fits(self, table: Table) -> bool:
         """Return whether a table has this layout."""
-        if self.place and not re.search(self.place, table.place):
+        if (self.json and not table.is_answer) or not re.search(self.place, table.place):
             return False
         if not table.has_titles:
             return bool(self.row and re.fullmatch(self.row, ",".join(table.first)))
@@ -85,7 +83,7 @@ class Format:
         if self.since_midnight:
             columns = replace(columns, day=_day_in(table))
         left_out = table.title(self.left_out) if self.left_out else None
-        whole = {table.title(name) for name in self.whole if re.fullmatch(W, table.value(name))}
+        whole = {table.title(name) for name in self.whole if re.fullmatch(VALUES["<w>"], table.value(name))}
         types = column_types(columns) | {name: pa.int64() for name in columns.names if name in whole}
         if left_out:
             types[left_out] = pa.string()
@@ -97,6 +95,40 @@ class Format:
             kinds=self.kinds,
             left_out=left_out,
         )
+
+    def trades(self, rows: list[Any], where: str) -> pa.RecordBatch:
+        """Return rows of JSON as `normalise.trades` does."""
+        kept = [row for row in rows if not (self.left_out and row.get(self.left_out))]
+        return normalise.trades(text_columns(kept, self.columns.names, where), self.columns, where)
+
+    def moments(self, rows: list[Any]) -> list[int]:
+        """Return the time of each row of JSON in microseconds since 1970."""
+        name = self.columns.timestamp
+        return normalise.microseconds(text_columns(rows, [name], "An answer")[name]).cast(pa.int64()).to_pylist()
+
+
+def _load(declared: dict[str, Any]) -> Format:
+    row = declared.pop("row", "")
+    for short, pattern in VALUES.items():
+        row = row.replace(short, pattern)
+    columns = Columns(
+        **declared.pop("columns"),
+        sides=normalise.parse_sides(declared.pop("sides", "")),
+        fixed_point=declared.pop("fixed_point", False),
+    )
+    return Format(columns, row=row, **declared)
+
+
+# Of two layouts that fit, the one with more columns counts.
+FORMATS = sorted(
+    map(_load, tomllib.loads(Path(__file__).with_name("formats.toml").read_text())["format"]),
+    key=lambda one: -len({*one.columns.names, *one.needs}),
+)
+
+
+def answer_of(exchange: str) -> Format:
+    """Return the layout that an exchange's API gives; raise StopIteration if it is not known."""
+    return next(one for one in reversed(FORMATS) if one.json and one.exchange == exchange)
 
 
 def column_types(columns: Columns) -> dict[str, pa.DataType]:

@@ -21,11 +21,15 @@ from market_data.markets import Market
 Sides = Mapping[str, int | None]
 SIDES = pa.array(["BUY", "SELL"])
 BUY, SELL = 0, 1
+CODES = {"buy": BUY, "sell": SELL}
 TAKER = {"buy": BUY, "b": BUY, "buy_estimated": BUY, "sell": SELL, "s": SELL, "sell_estimated": SELL}
 MAKER = {name: 1 - side for name, side in TAKER.items()}
 BUYER_IS_MAKER = {"true": SELL, "false": BUY}
 # The sign of the amount is the side: a negative one was sold.
 SIGN: Sides = {"-": SELL, "+": BUY}
+# The other one of two texts, so that one of them says all.
+OPPOSITE = {"true": "false", "1": "0", "t": "f", "yes": "no", "y": "n", "buy": "sell", "+": "-"}
+OPPOSITE |= {other: one for one, other in OPPOSITE.items()}
 # How sources write that a trade has no side, or no id. Gemini's auctions have no taker.
 NO_SIDE = {"", "unknown", "none", "null", "nan", "n/a", "-", "auction", "block", "no_aggressor"}
 NO_ID = pa.array(["", "none", "null", "nan", "n/a", "-"])
@@ -229,6 +233,31 @@ def _time_of_text(values: pa.Array) -> pa.Array:
 
 
 # --- sides -----------------------------------------------------------------------------------------------------------
+
+
+def parse_sides(text: str) -> Sides:
+    """Return what ``buy=2,sell=1``, ``sell=true`` or ``sign`` says of sides, TAKER for an empty text.
+
+    Several texts of one meaning have a | between them; ``none`` are those of no side. Raise CryptoError if it says
+    nothing.
+    """
+    if text in ("", "sign"):
+        return SIGN if text else TAKER
+    said = {
+        name.strip(): value.strip().split("|")
+        for name, _, value in (pair.partition("=") for pair in text.lower().split(","))
+    }
+    if len(said) == 1:
+        said |= {
+            OPPOSITE.get(name, ""): [OPPOSITE.get(one, "") for one in values] for name, values in list(said.items())
+        }
+    found = {value: CODES.get(name) for name, values in said.items() for value in values}
+    if not said.keys() <= {*CODES, "none"} or {BUY, SELL} - set(found.values()) or "" in found:
+        raise CryptoError(
+            f"--sides has {text!r}; write what the taker's purchases and sales are called, such as buy=2,sell=1 or "
+            "sell=true, or sign if a negative amount is a sale."
+        )
+    return found
 
 
 def taker_side(values: pa.Array, sides: Sides, where: str = "A source") -> pa.DictionaryArray:

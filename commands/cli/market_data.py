@@ -108,12 +108,13 @@ def import_command(
     Example: crypto import downloads/BTCUSDT-trades-2024-01.zip
     """
     from market_data import import_files
+    from market_data.normalise import parse_sides
     from market_data.tools import own_columns
     from market_data.trade_files import ImportOptions
 
     settings = load()
     mapping = own_columns.parse_mapping(columns) if columns else {}
-    meanings = own_columns.parse_sides(sides) if sides else None
+    meanings = parse_sides(sides) if sides else None
     options = ImportOptions(columns=mapping, sides=meanings, may_replace=replace, **given)
     sys.exit(import_files.run(settings, paths, options, click.echo, dry_run=dry_run))
 

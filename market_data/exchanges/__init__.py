@@ -9,20 +9,41 @@ from lakehouse.errors import CryptoError
 from market_data.exchanges.binance import BINANCE
 from market_data.exchanges.bitstamp import BITSTAMP
 from market_data.exchanges.coinbase import COINBASE
-from market_data.exchanges.exchange import Exchange, NotSpot
+from market_data.exchanges.exchange import COINS, MONEY, Exchange, NotSpot
 from market_data.exchanges.gemini import GEMINI
 from market_data.exchanges.kraken import KRAKEN
-from market_data.exchanges.others import OTHERS
 
 EXCHANGES = (
-    *(BINANCE, KRAKEN, COINBASE, BITSTAMP, GEMINI, *OTHERS),
+    *(BINANCE, KRAKEN, COINBASE, BITSTAMP, GEMINI),
+    Exchange("Binance.US", "BAM Trading Services Inc.", "United States", "https://www.binance.us", ("bnus",), ""),
+    Exchange(*("Bitfinex", "iFinex Inc.", "British Virgin Islands", "https://www.bitfinex.com", ("bfnx",)), prefix="t"),
+    Exchange("Bitget", "Bitget", "Seychelles", "https://www.bitget.com", separator=""),
     Exchange(
-        *("Binance.US", "BAM Trading Services Inc.", "United States", "https://www.binance.us", ("bnus",)),
-        separator="",
+        *("BitMEX", "HDR Global Trading Limited", "Seychelles", "https://www.bitmex.com", ("bmex",), "_"), spot="[/_]"
     ),
+    Exchange(
+        *("Bybit", "Bybit Fintech Ltd.", "United Arab Emirates", "https://www.bybit.com", ("bybitspot", "bbsp"), ""),
+        quotes=(*MONEY, *COINS, "USDE", "MNT", "PLN"),
+    ),
+    Exchange("Deribit", "Deribit", "Panama", "https://www.deribit.com", ("drbt",), "_", spot="[/_]"),
+    Exchange("Gate.io", "Gate Technology Inc.", "Cayman Islands", "https://www.gate.io", ("gate", "gtio"), "_"),
+    Exchange("HTX", "HTX", "Seychelles", "https://www.htx.com", ("huobi", "huobiglobal", "huob")),
+    # Its spot markets have numbers, of which its documentation names these.
+    Exchange(
+        *("Hyperliquid", "Hyperliquid Labs", "Singapore", "https://hyperliquid.xyz"),
+        spot="[/@-]",
+        split={"@1": ("HFUN", "USDC"), "@107": ("HYPE", "USDC")}.get,
+    ),
+    Exchange(
+        *("KuCoin", "KuCoin", "Seychelles", "https://www.kucoin.com", ("kcon",)),
+        quotes=(*MONEY, *COINS, "KCS", "TRX", "DOGE"),
+    ),
+    Exchange("MEXC", "MEXC Global", "Seychelles", "https://www.mexc.com", separator=""),
     Exchange("MtGox", "Mt. Gox Co., Ltd.", "Japan", "https://www.mtgox.com", separator=""),
+    Exchange("OKX", "OKX", "Seychelles", "https://www.okx.com", ("okex",)),
     Exchange("Poloniex", "Poloniex", "Seychelles", "https://www.poloniex.com", ("polo",)),
     Exchange("Uniswap", "Uniswap Labs", "United States", "https://app.uniswap.org"),
+    Exchange("Upbit", "Dunamu Inc.", "South Korea", "https://upbit.com", ("upbt",), quote_first=True),
 )
 # Where sources keep futures, swaps and options.
 CONTRACTS = re.compile(

@@ -12,16 +12,8 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Answer, Archive, Cursor, Exchange, Page, Paging
-from market_data.formats import TRUTH, Format, N, W
-from market_data.normalise import BUYER_IS_MAKER, Columns
-from market_data.trade_files import AGGREGATED
-
-# Contracts lack the last column of either.
-SINGLE_ROW, AGGREGATED_ROW = f"{W},{N},{N},{N},{W},{TRUTH}", f"{W},{N},{N},{W},{W},{W},{TRUTH}"
-A_CONTRACT = (
-    "trades of Binance's contracts (futures), not of a spot market; take the files below data/spot/ of the archive"
-)
+from market_data.exchanges.exchange import Archive, Cursor, Exchange, Page, Paging
+from market_data.formats import Format
 
 MILLISECOND, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
@@ -32,7 +24,7 @@ ROOT = "https://data.binance.vision/data/spot"
 class AggregatedTrades(Paging):
     """Forwards by id: by time they are given for an hour only, and an hour can be empty."""
 
-    def __init__(self, client: Any, market: Any, answer: Answer) -> None:
+    def __init__(self, client: Any, market: Any, answer: Format) -> None:
         super().__init__(client, market, answer)
         # Times in microseconds, as in the archive since 2025.
         client.headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}
@@ -98,39 +90,6 @@ BINANCE = Exchange(
         *("ARS", "MXN", "COP", "IDRT", "BIDR", "BVND", "BTC", "ETH", "BNB", "XRP", "TRX", "DOGE", "DOT", "SOL"),
     ),
     other_names=("bnce",),
-    formats=(
-        Format(
-            "Binance's archive of trades",
-            Columns("2", "3", "5", "1", "6", BUYER_IS_MAKER),
-            row=f"{SINGLE_ROW},{TRUTH}",
-            whole=("1", "5"),
-        ),
-        Format(
-            "Binance's archive of aggregated trades",
-            Columns("2", "3", "6", "4", "7", BUYER_IS_MAKER),
-            kind=AGGREGATED,
-            row=f"{AGGREGATED_ROW},{TRUTH}",
-            whole=("4", "6"),
-        ),
-        Format(
-            "Binance's archive of aggregated trades",
-            Columns("price", "quantity", "transact_time", "first_trade_id", "is_buyer_maker", BUYER_IS_MAKER),
-            kind=AGGREGATED,
-            needs=("agg_trade_id", "is_best_match"),
-            whole=("first_trade_id", "transact_time"),
-        ),
-        Format(
-            "Binance's archive of trades",
-            Columns("price", "qty", "time", "id", "isBuyerMaker", BUYER_IS_MAKER),
-            needs=("quoteQty", "isBestMatch"),
-            whole=("id", "time"),
-        ),
-        Answer("Binance's answer", Columns("p", "q", "T", "f", "m", BUYER_IS_MAKER), kind=AGGREGATED, needs=("a", "l")),
-        Format("", Columns("2", "3", "5"), row=SINGLE_ROW, refusal=A_CONTRACT),
-        Format("", Columns("2", "3", "6"), row=AGGREGATED_ROW, refusal=A_CONTRACT),
-        Format("", Columns("price", "qty", "time", "id", "is_buyer_maker"), refusal=A_CONTRACT),
-        Format("", Columns("price", "quantity", "transact_time", "agg_trade_id"), refusal=A_CONTRACT),
-    ),
     archive=Archive(
         "Binance's archive",
         # Of recorded trades of BTCUSDT, zipped as the archive does.

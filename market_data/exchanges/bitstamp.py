@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging
-from market_data.normalise import BUY, SELL, Columns
+from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
 
 
 class Trades(Paging):
@@ -30,7 +29,6 @@ BITSTAMP = Exchange(
     "https://www.bitstamp.net",
     separator="",
     other_names=("stmp",),
-    formats=(Answer("Bitstamp's answer", Columns("price", "amount", "date", "tid", "type", {"0": BUY, "1": SELL})),),
     ccxt="bitstamp",
     paging=Trades,
     only_last_day=True,

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Answer, Cursor, Exchange, Page, Paging
-from market_data.normalise import MAKER, Columns
+from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
+from market_data.formats import Format
 
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its end.
 MARGIN = 100
@@ -16,7 +16,7 @@ MARGIN = 100
 class Trades(Paging):
     """Backwards by id: the id at the end of the day is found by bisection."""
 
-    def __init__(self, client: Any, market: Any, answer: Answer) -> None:
+    def __init__(self, client: Any, market: Any, answer: Format) -> None:
         super().__init__(client, market, answer)
         self._id_at = cache(self._find_id)
         self._moment_of = cache(self._find_moment)
@@ -52,13 +52,6 @@ COINBASE = Exchange(
     "United States",
     "https://www.coinbase.com",
     other_names=("coinbaseadvanced", "coinbaseexchange", "coinbasepro", "gdax", "cbse"),
-    formats=(
-        Answer(
-            "the answer of Coinbase's Advanced Trade",
-            Columns("price", "size", "time", "trade_id", "side", MAKER, market="product_id"),
-        ),
-        Answer("Coinbase's answer", Columns("price", "size", "time", "trade_id", "side", MAKER)),
-    ),
     ccxt="coinbaseexchange",
     paging=Trades,
 )

@@ -8,13 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
 from lakehouse.errors import CryptoError
-from market_data import normalise
-from market_data.formats import Format
+from market_data.formats import Format, answer_of
 from market_data.markets import Market
-from market_data.tables import text_columns
 
 # Quotes by which a name without a separator is divided. Each exchange has its own, because together they are ambiguous:
 # BNBUSD and PAXGUSD are no markets for BUSD and GUSD. The longest that fits counts.
@@ -38,21 +34,6 @@ class NotSpot(CryptoError):
 
 
 Cursor = int | str | None
-
-
-@dataclass(frozen=True)
-class Answer(Format):
-    """The layout of a trade in the answers of a REST interface, for whoever asks it."""
-
-    def trades(self, rows: list[Any], where: str) -> pa.RecordBatch:
-        """Return rows as `normalise.trades` does."""
-        kept = [row for row in rows if not (self.left_out and row.get(self.left_out))]
-        return normalise.trades(text_columns(kept, self.columns.names, where), self.columns, where)
-
-    def moments(self, rows: list[Any]) -> list[int]:
-        """Return the time of each row in microseconds since 1970."""
-        name = self.columns.timestamp
-        return normalise.microseconds(text_columns(rows, [name], "An answer")[name]).cast(pa.int64()).to_pylist()
 
 
 @dataclass(frozen=True)
@@ -86,7 +67,7 @@ class Paging:
     # The most rows of a page.
     limit: ClassVar[int] = 1000
 
-    def __init__(self, client: Any, market: Market, answer: Answer) -> None:
+    def __init__(self, client: Any, market: Market, answer: Format) -> None:
         self.client, self.market, self.answer = client, market.name, answer
 
     def page(self, cursor: Cursor, start: int, end: int) -> Page:
@@ -120,8 +101,6 @@ class Exchange:
     ``prefix`` stands before a name, ``split`` divides names that don't end in one of ``quotes``, ``quote_first`` if it
     writes KRW-BTC. Where it has contracts too, ``spot`` is a pattern that is found in names of spot markets only.
 
-    Files: ``formats`` are the layouts of its archive and of the answers of its REST interface.
-
     Fetching: ``archive`` is where its files are; ``ccxt`` is CCXT's name of it, ``paging`` how its API is asked for
     rows of ``answer``; ``only_last_day`` if that gives no more than the last 24 hours.
     """
@@ -138,16 +117,15 @@ class Exchange:
     split: Callable[[str], tuple[str, str] | None] = lambda _: None
     quote_first: bool = False
     spot: str = ""
-    formats: tuple[Format, ...] = ()
     archive: Archive | None = None
     ccxt: str = ""
     paging: type[Paging] | None = None
     only_last_day: bool = False
 
     @property
-    def answer(self) -> Answer:
-        """The rows that its API gives for ``paging``: the last of such ``formats``."""
-        return [one for one in self.formats if isinstance(one, Answer)][-1]
+    def answer(self) -> Format:
+        """The rows that its API gives for ``paging``."""
+        return answer_of(self.name)
 
     def market(self, name: str) -> Market:
         """Return the market that a source calls ``name``.

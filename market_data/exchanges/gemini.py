@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from lakehouse.errors import CryptoError
-from market_data.exchanges.exchange import COINS, MONEY, Answer, Cursor, Exchange, Page, Paging
-from market_data.normalise import Columns
+from market_data.exchanges.exchange import COINS, MONEY, Cursor, Exchange, Page, Paging
+from market_data.formats import Format
 
 MILLISECOND, SECOND = 1_000, 1_000_000
 
@@ -18,7 +18,7 @@ class Trades(Paging):
 
     limit = 500
 
-    def __init__(self, client: Any, market: Any, answer: Answer) -> None:
+    def __init__(self, client: Any, market: Any, answer: Format) -> None:
         super().__init__(client, market, answer)
         self._earliest = cache(self._find_earliest)
 
@@ -55,8 +55,6 @@ GEMINI = Exchange(
     separator="",
     quotes=(*MONEY, *COINS, "BCH", "LTC", "FIL", "DOGE"),
     other_names=("gmni",),
-    # Gemini marks trades that it took back.
-    formats=(Answer("Gemini's answer", Columns("price", "amount", "timestampms", "tid", "type"), left_out="broken"),),
     ccxt="gemini",
     paging=Trades,
 )

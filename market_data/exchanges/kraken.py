@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import re
 
-from market_data.exchanges.exchange import COINS, MONEY, Answer, Cursor, Exchange, Page, Paging
-from market_data.formats import Format, N, W
-from market_data.normalise import Columns
+from market_data.exchanges.exchange import COINS, MONEY, Cursor, Exchange, Page, Paging
 
 # REST puts X before old coins and Z before money, both four letters long: XXBTZUSD, and USDTZUSD.
 PAIR = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})|(USDT)Z(USD)")
@@ -45,21 +43,6 @@ KRAKEN = Exchange(
     codes={"BTC": "XBT", "DOGE": "XDG"},
     split=_split,
     other_names=("krkn",),
-    formats=(
-        Format(
-            "Kraken's history of trades",
-            *(Columns("2", "3", "1"),),
-            row=f"{N},{N},{N}",
-            place=r"/(?P<market>[A-Z0-9.]{5,})$",
-        ),
-        Format(
-            "Kraken's answer without ids",
-            Columns("1", "2", "3"),
-            row=f"{N},{N},{N},[bs],[lm],[^,]*",
-            refusal="an answer of Kraken without ids of trades; take Kraken's history instead",
-        ),
-        Answer("Kraken's answer", Columns("1", "2", "3", "7", "4"), row=f"{N},{N},{N},[bs],[lm],[^,]*,{W}.*"),
-    ),
     ccxt="kraken",
     paging=Trades,
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lakehouse.errors import CryptoError
 from market_data.formats import column_types
-from market_data.normalise import BUY, BUYER_IS_MAKER, MAKER, SELL, SIGN, TAKER, Columns, Sides
+from market_data.normalise import BUYER_IS_MAKER, MAKER, SIGN, TAKER, Columns
 from market_data.tables import Table, plain
 from market_data.trade_files import SINGLE, ImportOptions, NotTrades, TradeFile
 
@@ -20,9 +20,6 @@ SYNONYMS = {
     **dict.fromkeys(("side", "direction", "takerside", "isbuyermaker", "buyermaker"), "trade_type"),
     **{"px": "price", "symbol": "market"},
 }
-# The other one of two texts, so that one of them says all.
-OPPOSITE = {"true": "false", "1": "0", "t": "f", "yes": "no", "y": "n", "buy": "sell", "+": "-"}
-OPPOSITE |= {other: one for one, other in OPPOSITE.items()}
 
 
 def parse_mapping(text: str) -> dict[str, str]:
@@ -41,22 +38,6 @@ def parse_mapping(text: str) -> dict[str, str]:
     if missing:
         raise CryptoError(f"--columns does not say which column is {', '.join(missing)}; add it.")
     return found
-
-
-def parse_sides(text: str) -> Sides:
-    """Return what ``buy=2,sell=1``, ``sell=true`` or ``sign`` says of sides; raise CryptoError if it says nothing."""
-    if text.strip().lower() == "sign":
-        return SIGN
-    pairs = [pair.partition("=") for pair in text.lower().split(",")]
-    named = {name.strip(): value.strip() for name, _, value in pairs}
-    if len(named) == 1 and (other := OPPOSITE.get(next(iter(named.values())))):
-        named |= {OPPOSITE.get(name, ""): other for name in list(named)}
-    if named.keys() != {"buy", "sell"} or not all(named.values()) or named["buy"] == named["sell"]:
-        raise CryptoError(
-            f"--sides has {text!r}; write what the taker's purchases and sales are called, such as buy=2,sell=1 or "
-            "sell=true, or sign if a negative amount is a sale."
-        )
-    return {named["buy"]: BUY, named["sell"]: SELL}
 
 
 def trade_file(table: Table, options: ImportOptions) -> TradeFile:
