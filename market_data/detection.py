@@ -37,9 +37,6 @@ OTHER_FILES = (
         b"\x93NUMPY",
         "is an array of NumPy, such as hftbacktest's events of an order book; write the trades as CSV or Parquet.",
     ),
-    (b"7z\xbc\xaf", "is a 7z archive; unpack it first."),
-    (b"Rar!", "is a RAR archive; unpack it first."),
-    (b"SQLite format 3", "is an SQLite database; write its trades as CSV or Parquet."),
 )
 
 

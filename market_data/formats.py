@@ -51,6 +51,7 @@ class Format:
     contract_exchanges: tuple[str, ...] = ()
     since_midnight: bool = False
     json: bool = False
+    api: bool = False
     source: str = ""
 
     def fits(self, table: Table) -> bool:
@@ -127,8 +128,8 @@ FORMATS = sorted(
 
 
 def answer_of(exchange: str) -> Format:
-    """Return the layout that an exchange's API gives; raise StopIteration if it is not known."""
-    return next(one for one in reversed(FORMATS) if one.json and one.exchange == exchange)
+    """Return the layout that the API of one of our exchanges gives."""
+    return next(one for one in FORMATS if one.api and one.exchange == exchange)
 
 
 def column_types(columns: Columns) -> dict[str, pa.DataType]:
@@ -141,9 +142,6 @@ def column_types(columns: Columns) -> dict[str, pa.DataType]:
 
 
 def _day_in(table: Table) -> date:
-    found = re.search(r"(\d{4})-?(\d\d)-?(\d\d)", table.file.name) or re.search(
-        r"(\d{4})(\d\d)(\d\d)_trade", table.place
-    )
-    if not found:
-        raise NotTrades(f"{table.file.where} has times since midnight, but no day in its name; give its name back.")
-    return date(*(int(part) for part in found.groups()))
+    if not (found := re.search(r"\d{4}-?\d\d-?\d\d", table.file.name)):
+        raise NotTrades(f"{table.file.where} has times since midnight, but no day in its name; give it its name back.")
+    return date.fromisoformat(found[0])

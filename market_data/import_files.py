@@ -99,7 +99,7 @@ class Import:
                     if found.is_page:
                         pages[market, _kind(found, market)].append((found, read))
                     else:
-                        self._add(found, market, partial(_sorted, read))
+                        self._add(found, market, partial(lambda read: ordering.in_order(read()), read))
             except CryptoError as error:
                 self.refused.append(str(error))
         for (market, _), files in pages.items():
@@ -166,7 +166,7 @@ class Import:
         """
         self.left_out.clear()
         for (market, kind), group in self.groups.items():
-            before, is_new = Counter(self.left_out), True
+            before, is_new = (Counter(self.left_out), Counter(self.odd)), True
             try:
                 try:
                     for day in self._write_group(settings, market, kind, group):
@@ -175,7 +175,7 @@ class Import:
                 except SharedIds as error:
                     if not is_new:
                         raise
-                    self.left_out = before
+                    self.left_out, self.odd = before
                     yield from self._write_group(settings, market, WITHOUT_IDS, group)
                     self.notes.append(f"{str(error).split(';', maxsplit=1)[0]}: numbered by second and place instead.")
             except CryptoError as error:
@@ -184,16 +184,11 @@ class Import:
     def _write_group(
         self, settings: Settings, market: Market, kind: str, group: list[MarketTrades]
     ) -> Iterator[DayFile]:
-        rule, odd = self._rule(), Counter(self.odd)
-        waiting = list(group)
-        try:
-            while waiting:
-                stream = self._stream(waiting, rule, with_ids=kind != WITHOUT_IDS)
-                yield from day_files.write(settings, market, stream, kind=kind, may_replace=self.options.may_replace)
-            self.estimated += rule.estimated if rule else 0
-        except SharedIds:
-            self.odd = odd
-            raise
+        rule, waiting = self._rule(), list(group)
+        while waiting:
+            stream = self._stream(waiting, rule, with_ids=kind != WITHOUT_IDS)
+            yield from day_files.write(settings, market, stream, kind=kind, may_replace=self.options.may_replace)
+        self.estimated += rule.estimated if rule else 0
 
     def remarks(self, days: list[DayFile]) -> Iterator[str]:
         """Yield what became of the rows that were read, and what to look at."""
@@ -237,11 +232,9 @@ class Import:
         refusals: list[NotSpot] = []
         for pair, rows in pairs.items():
             values = dict(zip(columns, pair, strict=True))
+            chosen = {name: given[name] or values.get(name) or names[name] for name in names}
             try:
-                _market(file, {**names, **values}, self.options, as_said="market" in values)
-                found[pair] = _market(
-                    file, {name: given[name] or values.get(name) or names[name] for name in names}, self.options
-                )
+                found[pair] = _market(file, chosen, self.options, values.get("market"))
             except NotSpot as error:
                 refusals.append(error)
                 self.contracts[f"of contracts ({pair[-1]})"] += rows
@@ -295,14 +288,10 @@ def _reasons(counts: Counter[str]) -> str:
     return ", ".join(f"{number:,} {why}" for why, number in counts.items())
 
 
-def _sorted(read: Read) -> Iterator[pa.RecordBatch]:
-    return ordering.in_order(read())
-
-
 def _market(
-    file: TradeFile, names: Mapping[str, str | None], options: ImportOptions, *, as_said: bool = False
+    file: TradeFile, names: Mapping[str, str | None], options: ImportOptions, said: str | None = None
 ) -> Market:
-    """Return the market that names mean, which the file's own rows may say; raise NotSpot for a contract."""
+    """Return the market that names mean; raise NotSpot for a contract, by these or by what the file's rows have."""
     for name, example in (("exchange", "Kraken"), ("market", "BTC/USD")):
         if not names[name]:
             raise CryptoError(
@@ -313,8 +302,7 @@ def _market(
         if exchange.lower() in file.contract_exchanges:
             raise exchanges.only_contracts(exchange)
         place = exchanges.find(exchange)
-        if as_said and options.market and not place.is_contract(market):
-            market = options.market
+        place.refuse_contract(said or market)
         return replace(place.market(market), per=options.per)
     except CryptoError as error:
         raise type(error)(f"{file.where}: {error}") from error

@@ -165,15 +165,13 @@ def microseconds(values: pa.Array) -> pa.Array:
     missing = values.is_null(nan_is_null=True)
     if pa.types.is_integer(values.type):
         values = values.cast(pa.int64())
-    numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
-    found = _time_of_numbers(np.where(np.isnan(numbers), 0, numbers) if values.type == pa.float64() else numbers)
-    return pc.if_else(missing, None, found).cast(TIME)
+    numbers = pc.if_else(missing, pa.scalar(0, values.type), values).to_numpy(zero_copy_only=False)
+    return pc.if_else(missing, None, _time_of_numbers(numbers)).cast(TIME)
 
 
 def _since_midnight(values: pa.Array, day: date) -> pa.Array:
-    whole = pc.cast(values.cast(pa.float64()) if pa.types.is_string(values.type) else values, pa.int64(), safe=False)
     start = (day - date(1970, 1, 1)).days * 86_400 * SECOND
-    return pc.add(pc.multiply(whole, 1_000), start).cast(TIME)
+    return pc.add(pc.multiply(values.cast(pa.float64()), 1_000), start).cast(pa.int64(), safe=False).cast(TIME)
 
 
 def time_unit(values: pa.Array) -> str:
@@ -243,16 +241,12 @@ def parse_sides(text: str) -> Sides:
     """
     if text in ("", "sign"):
         return SIGN if text else TAKER
-    said = {
-        name.strip(): value.strip().split("|")
-        for name, _, value in (pair.partition("=") for pair in text.lower().split(","))
-    }
+    pairs = [pair.partition("=") for pair in text.lower().replace(" ", "").split(",")]
+    said = [(name, value) for name, _, values in pairs for value in values.split("|")]
     if len(said) == 1:
-        said |= {
-            OPPOSITE.get(name, ""): [OPPOSITE.get(one, "") for one in values] for name, values in list(said.items())
-        }
-    found = {value: CODES.get(name) for name, values in said.items() for value in values}
-    if not said.keys() <= {*CODES, "none"} or {BUY, SELL} - set(found.values()) or "" in found:
+        said.append((OPPOSITE.get(said[0][0], ""), OPPOSITE.get(said[0][1], "")))
+    found = {value: CODES.get(name) for name, value in said}
+    if not {name for name, _ in said} <= {*CODES, "none"} or {BUY, SELL} - set(found.values()) or "" in found:
         raise CryptoError(
             f"--sides has {text!r}; write what the taker's purchases and sales are called, such as buy=2,sell=1 or "
             "sell=true, or sign if a negative amount is a sale."

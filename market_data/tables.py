@@ -22,8 +22,7 @@ BLOCK_BYTES = 4 << 20
 SEPARATORS = (",", ";", "\t", "|")
 PARQUET, FEATHER = b"PAR1", b"ARROW1"
 BATCH_ROWS = 65_536
-# A number with points or commas between its thousands, and one that can be read with them or with a decimal comma.
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3}){2,}|[+-]?\d{1,3}(,\d{3})+\.\d+|[+-]?\d{1,3}(\.\d{3})+,\d+")
+# A number with a decimal comma, and one of which the comma may as well stand between thousands.
 DECIMAL_COMMA, EITHER = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 Types = Mapping[str, pa.DataType]
@@ -75,52 +74,44 @@ def tables_in(file: InputFile) -> list[Table]:
         return [_columnar(file, place)]
     if file.head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{")):
         return [_of_rows(file, place, *one) for one in _lists("", _load_json(file))]
-    return [_csv(file, place)] if _csv_lines(file) else []
+    table = _csv(file, place)
+    return [table] if table else []
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
 
-def _csv_lines(file: InputFile) -> list[str]:
-    """Return the lines at the beginning of a text file; none if it is no table."""
+def _csv(file: InputFile, place: str) -> Table | None:
     try:
         text = file.head.decode("utf-8-sig", errors="strict" if len(file.head) < 65_536 else "ignore")
     except UnicodeDecodeError:
         # As OKX writes its titles.
         text = file.head.decode("gb18030", errors="replace")
+    # The last of many lines may be cut.
     lines = text.splitlines()[:1000]
-    return (
-        [] if "\0" in text or not lines or (max(map(lines[0].count, SEPARATORS)) < 1 and not _skipped(lines)) else lines
-    )
-
-
-def _skipped(lines: list[str]) -> int:
     # CryptoDataDownload writes its address above the header.
-    return 1 if re.match(r"https?://", lines[0]) and len(lines) > 1 else 0
-
-
-def _csv(file: InputFile, place: str) -> Table:
-    lines = _csv_lines(file)
-    skipped = _skipped(lines)
-    separator = max(SEPARATORS, key=lines[skipped].count)
-    rows = [tuple(row) for row in csv.reader(lines[skipped:-1] or lines[skipped:], delimiter=separator) if row]
-    has_titles = not any(NUMBER.fullmatch(value) for value in rows[0])
-    titles = rows[0] if has_titles else numbered(len(rows[0]))
-    values = rows[1:] if has_titles else rows
-    if has_titles and not values and len(lines) > skipped + 1:
-        values = [tuple(row) for row in csv.reader(lines[-1:], delimiter=separator)]
+    skipped = 1 if len(lines) > 1 and re.match(r"https?://", lines[0]) else 0
+    separator = max(SEPARATORS, key=lines[skipped].count) if lines else ","
+    if not lines or "\0" in text or separator not in lines[skipped]:
+        return None
+    titles, *values = (tuple(row) for row in csv.reader(lines[skipped:], delimiter=separator) if row)
+    has_titles = not any(NUMBER.fullmatch(value) for value in titles)
+    if not has_titles:
+        titles, values = numbered(len(titles)), [titles, *values]
 
     def read(types: Types) -> Iterator[pa.RecordBatch]:
         places = [titles.index(name) for name, kind in types.items() if pa.types.is_floating(kind)]
-        numbers = [row[place] for row in values for place in places if place < len(row)]
-        point = _decimal_point(file, numbers) if separator != "," else "."
+        numbers = [[row[place] for row in values[:-1] or values if place < len(row)] for place in places]
+        points = {_decimal_point(file, column) for column in numbers if separator != ","}
         with (
             file.opens() as stream,
             arrow_csv.open_csv(
                 stream,
                 arrow_csv.ReadOptions(column_names=titles, skip_rows=skipped + has_titles, block_size=BLOCK_BYTES),
                 arrow_csv.ParseOptions(delimiter=separator),
-                arrow_csv.ConvertOptions(column_types=types, include_columns=list(types), decimal_point=point),
+                arrow_csv.ConvertOptions(
+                    column_types=types, include_columns=list(types), decimal_point="," if "," in points else "."
+                ),
             ) as batches,
         ):
             yield from batches
@@ -129,15 +120,13 @@ def _csv(file: InputFile, place: str) -> Table:
 
 
 def _decimal_point(file: InputFile, numbers: list[str]) -> str:
-    """Return the sign before decimals, as spreadsheets write it; raise CryptoError if it can't be told."""
+    """Return the sign before the decimals of a column, as a spreadsheet has it; raise CryptoError if none is sure."""
     commas = [number.strip() for number in numbers if "," in number]
-    wrong = next((number for number in commas if THOUSANDS.fullmatch(number)), None)
-    if commas and not wrong and (all(map(EITHER.fullmatch, commas)) or not all(map(DECIMAL_COMMA.fullmatch, commas))):
-        wrong = commas[0]
-    if wrong:
+    if commas and (all(map(EITHER.fullmatch, commas)) or not all(map(DECIMAL_COMMA.fullmatch, commas))):
+        wrong = next((number for number in commas if not DECIMAL_COMMA.fullmatch(number)), commas[0])
         raise CryptoError(
             f"{file.where} has the number {wrong}, whose comma or point may stand between thousands or before "
-            "decimals; write numbers without signs between thousands."
+            "decimals; write numbers without signs between thousands, and with a point before decimals."
         )
     return "," if commas else "."
 

@@ -134,15 +134,15 @@ class Exchange:
         come from. Raise CryptoError for a contract, and for a name that can't be divided into two assets.
         """
         text = name.strip().removeprefix(self.prefix).upper()
-        if self.is_contract(text):
-            raise NotSpot(f"{self.name} {name} is a contract; import trades of spot markets only, such as BTC/USDT.")
+        self.refuse_contract(text)
         base, quote = (COMMON_CODES.get(asset, asset) for asset in self._assets(text))
         own = [self.codes.get(asset, asset) for asset in (base, quote)]
         return Market(self.name, self.separator.join(reversed(own) if self.quote_first else own), base, quote)
 
-    def is_contract(self, name: str) -> bool:
-        """Return whether a market is a future, a swap or an option by its name."""
-        return bool(CONTRACT.search(name.upper()) or not re.search(self.spot, name))
+    def refuse_contract(self, name: str) -> None:
+        """Raise NotSpot if a market is a future, a swap or an option by its name."""
+        if CONTRACT.search(name.upper()) or not re.search(self.spot, name):
+            raise NotSpot(f"{self.name} {name} is a contract; import trades of spot markets only, such as BTC/USDT.")
 
     def _assets(self, text: str) -> tuple[str, str]:
         if found := re.fullmatch(rf"({ASSET})([/_-])({ASSET})", text):

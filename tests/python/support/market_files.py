@@ -1,4 +1,4 @@
-"""Trades written as exchanges and tools give them out, each in its own layout.
+"""Trades written as exchanges and tools give them out, each in its own layout, and what an import makes of them.
 
 Trades are dicts with id (a number), price, volume (both as the source's text), side (BUY or SELL, the taker's) and time
 (an aware datetime).
@@ -10,9 +10,15 @@ import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import feather
+
+from lakehouse.settings import Settings
+from market_data import exchanges, import_files
+from market_data.trade_files import ImportOptions
 
 START = datetime(2024, 3, 1, 23, 59, 58, tzinfo=UTC)
 # Two days, two trades in the first second, a price that falls, stays and rises.
@@ -164,3 +170,42 @@ def kraken_answer(path: Path, trades: list[dict], pair: str) -> Path:
 
 def _lines(rows: list[str], columns: int) -> str:
     return "".join(",".join(row.split(",")[:columns]) + "\n" for row in rows)
+
+
+def imported(settings: Settings, *paths: Path, **options) -> list[str]:
+    """Import files without asking Postgres what the reference data lacks; return what was said, and the exit code."""
+    said: list[str] = []
+    with mock.patch("market_data.summary.next_steps", return_value=[]):
+        code = import_files.run(settings, paths, ImportOptions(**options), said.append, dry_run=False)
+    return [*said, f"exit {code}"]
+
+
+def landed(settings: Settings) -> dict[str, list[dict]]:
+    """Return the rows of each file of the landing zone, by path."""
+    root = Path(settings.landing_zone)
+    files = sorted(root.rglob("*.parquet"))
+    return {file.relative_to(root).as_posix(): pq.ParquetFile(file).read().to_pylist() for file in files}
+
+
+def all_rows(settings: Settings) -> list[dict]:
+    return [row for rows in landed(settings).values() for row in rows]
+
+
+def expected(market: str, *, milliseconds: float = 1, **changed) -> list[dict]:
+    """Return TRADES as raw trades of a market, their times cut to so many milliseconds."""
+    exchange, name = market.split(":")
+    unit = timedelta(milliseconds=milliseconds)
+    return [
+        {
+            "trade_id": f"{market}:{trade['id']:020d}",
+            "symbol": exchanges.find(exchange).market(name).symbol,
+            "price": float(trade["price"]),
+            "volume": float(trade["volume"]),
+            "trade_type": trade["side"],
+            "exchange": exchange,
+            "timestamp": EPOCH + (trade["time"] - EPOCH) // unit * unit,
+            "user_id": None,
+        }
+        | changed
+        for trade in TRADES
+    ]
