@@ -19,7 +19,9 @@ EXCHANGES = (
     Exchange(*("Bitfinex", "iFinex Inc.", "British Virgin Islands", "https://www.bitfinex.com", ("bfnx",)), prefix="t"),
     Exchange("Bitget", "Bitget", "Seychelles", "https://www.bitget.com", separator=""),
     Exchange(
-        *("BitMEX", "HDR Global Trading Limited", "Seychelles", "https://www.bitmex.com", ("bmex",), "_"), spot="[/_]"
+        *("BitMEX", "HDR Global Trading Limited", "Seychelles", "https://www.bitmex.com", ("bmex",), "_"),
+        codes={"BTC": "XBT"},
+        spot="[/_]",
     ),
     Exchange(
         *("Bybit", "Bybit Fintech Ltd.", "United Arab Emirates", "https://www.bybit.com", ("bybitspot", "bbsp"), ""),
