@@ -236,7 +236,7 @@ class _Places:
             if not (span and staged.span and span[0] <= staged.span[1] and staged.span[0] <= span[1]):
                 continue
             mine = mine or pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
-            with self._open(path) as source:
+            with path.open("rb") if isinstance(path, Path) else self.zone.open(path) as source:
                 theirs = pq.read_table(source, columns=["trade_id"])["trade_id"].combine_chunks()
             same = pc.sum(pc.is_in(mine, value_set=theirs)).as_py()
             if same > shared:
@@ -266,9 +266,6 @@ class _Places:
         path = self._path(day, max(self.versions[day]))
         with self.zone.open(path) as source, pq.ParquetFile(source) as file:
             return _span(file, "trade_id"), path, self._kind_of(file)
-
-    def _open(self, path: Path | str) -> Any:
-        return path.open("rb") if isinstance(path, Path) else self.zone.open(path)
 
     def _path(self, day: date, number: int) -> str:
         return f"{self.market.folder}/{_name(day, number)}"

@@ -9,7 +9,6 @@ from pathlib import PurePath
 
 import pyarrow.compute as pc
 
-from lakehouse.errors import CryptoError
 from market_data import exchanges
 from market_data.formats import A_CONTRACT, CONTRACT_NAME, CONTRACT_PLACE, FORMATS, Format
 from market_data.input_files import InputFile
@@ -68,9 +67,7 @@ def detect(file: InputFile, options: ImportOptions) -> TradeFile:
 def _known(table: Table) -> Iterable[TradeFile]:
     """Yield the trades of a known layout; raise NotTrades for contracts."""
     named = [value for value in table.first if CONTRACT_NAME.fullmatch(value)]
-    if CONTRACT_PLACE.search(table.place.split("\n")[0]) or re.search(
-        r"\ncategory=(linear|inverse|option)|\ninstType=(SWAP|FUTURES|OPTION)", table.place
-    ):
+    if CONTRACT_PLACE.search(table.place):
         raise NotTrades(f"{table.file.where} holds {A_CONTRACT}.")
     for one in FORMATS:
         if one.fits(table):
@@ -137,10 +134,6 @@ def _market_in(exchange: str, table: Table) -> str | None:
         parts = [part for part in re.split(r"[^A-Za-z0-9]+", name) if part]
         # The last pair first: in data_BTC-USD it is the market.
         for part in (*("-".join(pair) for pair in reversed(list(pairwise(parts)))), *parts):
-            try:
-                found = place.market(part)
-            except CryptoError:
-                continue
-            if found.quote in place.quotes and not found.base.isdigit() and not exchanges.is_known(found.base):
+            if (found := place.find_market(part)) and not exchanges.is_known(found.base):
                 return part
     return None

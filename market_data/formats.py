@@ -20,12 +20,15 @@ from market_data.trade_files import SINGLE, NotTrades, TradeFile
 # What patterns of rows have for single values.
 VALUES = {"<w>": r"\d+", "<n>": r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "<t>": "(?i:true|false)", "<s>": "(?i:buy|sell)"}
 TEXT = pa.dictionary(pa.int32(), pa.string())
-# Names of markets, and of files and folders, that are those of contracts whatever the exchange.
+# Names of markets that are those of contracts whatever the exchange, and what says so of a file or above its rows.
 CONTRACT_NAME = re.compile(
     r"[A-Z0-9]+[-_]?(USD[TC]?|BTC|ETH|EUR)[-_]SWAP|[A-Z0-9]{2,}[-_](PERP|PERPETUAL|[UDC]MCBL)|[A-Z0-9]+/[A-Z]+:[A-Z]+"
-    r"|[A-Z]{3,}[-_][A-Z]{3,4}[-_]\d\d(0[1-9]|1[0-2])[0-3]\d"
+    r"|[A-Z0-9]{2,}-USD[TC]?-\d\d(0[1-9]|1[0-2])[0-3]\d"
 )
-CONTRACT_PLACE = re.compile(rf"/(futures|option|swap)/|({CONTRACT_NAME.pattern})(?![A-Za-z0-9])", re.IGNORECASE)
+CONTRACT_PLACE = re.compile(
+    rf"/(futures|option|swap)/|/({CONTRACT_NAME.pattern})(?![A-Z0-9])[^/]*(\n|$)"
+    r"|\ncategory=(linear|inverse|option)|\ninstType=(SWAP|FUTURES|OPTION)"
+)
 A_CONTRACT = "trades of contracts (futures, swaps, options), not of a spot market; leave it out"
 
 

@@ -201,12 +201,11 @@ class Import:
         if self.estimated:
             trades = count(self.estimated, "trade")
             yield f"The sides of {trades} are estimates by the tick rule, and so are volumes by side."
-        for why, number in (+self.odd).items():
-            yield f"{count(number, 'trade')} with {why}: the run rejects such."
-        if repeated := sum(day.repeated for day in days):
-            yield f"{count(repeated, 'trade')} equal to another of the same id: the run counts one of them."
-        if conflicting := sum(day.conflicting for day in days):
-            yield f"{count(conflicting, 'trade')} with the id of a different one: the run keeps one of each id."
+        found = +Counter({f"with {why}: the run rejects such": number for why, number in self.odd.items()})
+        found["equal to another of the same id: the run counts one of them"] = sum(day.repeated for day in days)
+        found["with the id of a different one: the run keeps one of each id"] = sum(day.conflicting for day in days)
+        for what, number in (+found).items():
+            yield f"{count(number, 'trade')} {what}."
         missing = sum(day.missing for day in days)
         # Where an exchange numbers all its markets together, a market has gaps everywhere.
         if 0 < missing < written:
@@ -255,7 +254,7 @@ class Import:
                 "together into one file, each trade once."
             )
         batches = [batch for _, read in pages for batch in read()]
-        if file.kind == WITHOUT_IDS or not batches:
+        if len(pages) == 1 or not batches:
             return ordering.in_order(batches)
         joined = ordering.join_pages(batches, by_id=False)
         self.left_out["repeated in another answer"] += sum(batch.num_rows for batch in batches) - joined.num_rows
@@ -303,7 +302,10 @@ def _market(
             raise exchanges.only_contracts(exchange)
         place = exchanges.find(exchange)
         place.refuse_contract(said or market)
-        return replace(place.market(market), per=options.per)
+        found = replace(place.market(market), per=options.per)
+        if said and said != market and place.find_market(said) not in (None, replace(found, per=1)):
+            raise CryptoError(f"its rows are trades of {said}, not of {market}; leave --market out.")
+        return found
     except CryptoError as error:
         raise type(error)(f"{file.where}: {error}") from error
 

@@ -74,7 +74,9 @@ def reading(where: str) -> Iterator[None]:
         # Broken content is an OSError of no number to some of its readers.
         if isinstance(error, OSError) and error.errno:
             raise CryptoError(f"{where} can't be read ({what}); check its path and permissions.") from error
-        raise CryptoError(f"{where} is broken, cut off or not as its kind should be ({what}); get it again.") from error
+        raise CryptoError(
+            f"{where} is broken, cut off or not as its kind should be ({what}); get it again or correct it."
+        ) from error
 
 
 def find_files(paths: Sequence[Path], refuse: Callable[[str], None]) -> Iterator[InputFile]:

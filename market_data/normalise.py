@@ -357,7 +357,7 @@ class TradeIds:
                 "place with --without-ids."
             )
         text = ids.cast(pa.string())
-        return self._join(pc.if_else(pc.utf8_is_decimal(text), _pad(text, ID_DIGITS), text))
+        return self._join(pc.if_else(pc.utf8_is_decimal(text), pad_ids(text), text))
 
     def _join(self, *parts: pa.Array) -> pa.Array:
         name = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "-")
@@ -374,15 +374,11 @@ class TradeIds:
         self._counts |= dict(zip(found.tolist(), (counts + before).tolist(), strict=True))
         oldest = max(self._counts, default=0) - REMEMBERED
         self._counts = {second: count for second, count in self._counts.items() if second >= oldest}
-        return _pad(pa.array(seconds), ID_DIGITS), _pad(pa.array(places), PLACE_DIGITS)
+        return pad_ids(pa.array(seconds)), pad_ids(pa.array(places), PLACE_DIGITS)
 
 
-def pad_ids(ids: pa.Array) -> pa.Array:
+def pad_ids(values: pa.Array, digits: int = ID_DIGITS) -> pa.Array:
     """Return ids as text in which numbers are ordered by their value."""
-    return _pad(ids, ID_DIGITS)
-
-
-def _pad(values: pa.Array, digits: int) -> pa.Array:
     return pc.utf8_lpad(values.cast(pa.string()), digits, "0")
 
 

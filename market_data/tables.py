@@ -156,7 +156,10 @@ def _columnar(file: InputFile, place: str) -> Table:
 
     def read(types: Types) -> Iterator[pa.RecordBatch]:
         for batch in _batches(file, list(types)):
-            yield pa.record_batch({name: _plain_values(batch.column(name)) for name in types})
+            columns = {name: batch.column(name) for name in types}
+            yield pa.record_batch(
+                {name: getattr(one, "dictionary_decode", lambda one=one: one)() for name, one in columns.items()}
+            )
 
     return Table(file, tuple(schema.names), row, read, place=place)
 
@@ -170,10 +173,6 @@ def _batches(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
         for number in range(feather.num_record_batches):
             whole = feather.get_batch(number)
             yield from (whole.slice(start, BATCH_ROWS) for start in range(0, whole.num_rows, BATCH_ROWS))
-
-
-def _plain_values(values: pa.Array) -> pa.Array:
-    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

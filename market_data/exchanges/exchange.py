@@ -139,6 +139,14 @@ class Exchange:
         own = [self.codes.get(asset, asset) for asset in (base, quote)]
         return Market(self.name, self.separator.join(reversed(own) if self.quote_first else own), base, quote)
 
+    def find_market(self, name: str) -> Market | None:
+        """Return the market that a name can be, in quotes that the exchange is known to have."""
+        try:
+            found = self.market(name)
+        except CryptoError:
+            return None
+        return found if found.quote in self.quotes and not found.base.isdigit() else None
+
     def refuse_contract(self, name: str) -> None:
         """Raise NotSpot if a market is a future, a swap or an option by its name."""
         if CONTRACT.search(name.upper()) or not re.search(self.spot, name):

@@ -17,7 +17,7 @@ SYNONYMS = {
     **dict.fromkeys(("amount", "qty", "quantity", "size", "sz", "baseamount"), "volume"),
     **dict.fromkeys(("time", "date", "datetime", "ts", "mts", "createdtime", "tradetime"), "timestamp"),
     **dict.fromkeys(("id", "tradeid", "tid"), "trade_id"),
-    **dict.fromkeys(("side", "direction", "takerside", "isbuyermaker", "buyermaker"), "trade_type"),
+    **dict.fromkeys(("side", "direction", "takerside", "aggressorside", "isbuyermaker", "buyermaker"), "trade_type"),
     **{"px": "price", "symbol": "market"},
 }
 
@@ -53,6 +53,9 @@ def trade_file(table: Table, options: ImportOptions) -> TradeFile:
     if missing:
         raise CryptoError(f"{table.file.where} has no column {missing[0]}, but {', '.join(titles)}; correct --columns.")
     side, sides = named.get("trade_type"), options.sides
+    left = next((title for title in titles if SYNONYMS.get(plain(title), plain(title)) == "trade_type"), None)
+    if left and not side and sides is not SIGN:
+        raise CryptoError(f"{table.file.where} has sides in its column {left}; add trade_type={left} to --columns.")
     if sides is None:
         sides = MAKER if options.side == "maker" else TAKER
         # The one name that says what true means.

@@ -278,7 +278,10 @@ def test_rows_of_contracts_among_others_are_left_out_and_counted(settings, tmp_p
         for place, name in enumerate(["BTC-USDT", "ETH-USDT", OKX["instId"]])
     ]
     file = packed(tmp_path / "okx.json", json.dumps({"data": rows}))
-    assert "has trades of several markets (BTC-USDT, ETH-USDT)" in imported(settings, file, market="BTC/USDT")[0]
+    assert (
+        "its rows are trades of ETH-USDT, not of BTC/USDT; leave --market out"
+        in imported(settings, file, market="BTC/USDT")[0]
+    )
     said = imported(settings, file)
     assert "Read 3 rows: 2 trades taken, left out 1 of contracts (BTC-USDT-SWAP)." in said
     assert {row["symbol"] for row in all_rows(settings)} == {"BTC", "ETH"}
