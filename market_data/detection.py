@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import PurePath
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from market_data import exchanges
@@ -15,9 +15,9 @@ from market_data.input_files import InputFile
 from market_data.normalise import SHORTENED
 from market_data.tables import Table, plain, tables_in
 from market_data.tools import own_columns
+from market_data.tools.own_columns import SYNONYMS
 from market_data.trade_files import ImportOptions, NotTrades, TradeFile
 
-CANDLES = {"open", "high", "low", "close"}
 BOOK = re.compile(r"issnapshot|orderbook|^(bids|asks)$")
 QUOTES = re.compile(r"^(best)?(bid|ask)s?(price|px|amount|amt|size|sz|qty|quantity|vol|volume)?\d*$")
 CONTRACTS = re.compile(r"fundingrate|openinterest|markprice|strike|liquidation")
@@ -48,15 +48,11 @@ def detect(file: InputFile, options: ImportOptions) -> TradeFile:
         if file.head.lstrip()[: len(magic)] == magic:
             raise NotTrades(f"{file.where} {what}")
     tables = tables_in(file)
-    found = next((one for table in tables for one in _known(table)), None)
-    if not options.columns and not found and not tables:
-        what = "no trades" if file.head.lstrip().startswith((b"{", b"[")) else "no file of trades that is known here"
-        raise NotTrades(f"{file.where} holds {what}.")
-    if options.columns and not tables:
-        raise NotTrades(f"{file.where} is no table that can be read here.")
-    own = max(tables, key=lambda table: len(table.titles)) if tables else None
+    if not tables:
+        raise NotTrades(f"{file.where} is no file of trades that is known here.")
+    found = next(filter(None, map(_known, tables)), None)
     if not found or options.columns:
-        assert own
+        own = max(tables, key=lambda table: len(table.titles))
         if not options.columns:
             _refuse_others(own)
         mine = own_columns.trade_file(own, options)
@@ -64,17 +60,16 @@ def detect(file: InputFile, options: ImportOptions) -> TradeFile:
     return _with_ids(found, options)
 
 
-def _known(table: Table) -> Iterable[TradeFile]:
-    """Yield the trades of a known layout; raise NotTrades for contracts."""
-    named = [value for value in table.first if CONTRACT_NAME.fullmatch(value)]
+def _known(table: Table) -> TradeFile | None:
+    """Return a table of a known layout as trades; raise NotTrades for contracts."""
     if CONTRACT_PLACE.search(table.place):
         raise NotTrades(f"{table.file.where} holds {A_CONTRACT}.")
     for one in FORMATS:
         if one.fits(table):
-            yield one.trade_file(table, *_named(one, table))
-            return
-    if named:
-        raise NotTrades(f"{table.file.where} ({named[0]}) holds {A_CONTRACT}.")
+            return one.trade_file(table, *_named(one, table))
+    if named := next(filter(CONTRACT_NAME.fullmatch, table.first), None):
+        raise NotTrades(f"{table.file.where} ({named}) holds {A_CONTRACT}.")
+    return None
 
 
 def _named(one: Format, table: Table) -> tuple[str | None, str | None]:
@@ -91,15 +86,10 @@ def _named(one: Format, table: Table) -> tuple[str | None, str | None]:
 def _refuse_others(table: Table) -> None:
     """Raise NotTrades for columns that are known to be no trades."""
     known = {plain(title) for title in (*table.titles, table.place.split("\n")[-1])}
+    has_trades = {"price", "volume"} <= {SYNONYMS.get(name, name) for name in known}
+    is_row = not table.has_titles and CANDLE_ROW.fullmatch(",".join(table.first))
     what = None
-    has_trades = bool(known & {"price", "px", "rate"}) and bool(
-        known & {"amount", "size", "sz", "qty", "quantity", "volume", "vol"}
-    )
-    if (
-        known >= CANDLES
-        or known >= {"o", "h", "l", "c"}
-        or (not table.has_titles and CANDLE_ROW.fullmatch(",".join(table.first)))
-    ):
+    if known >= {"open", "high", "low", "close"} or known >= {"o", "h", "l", "c"} or is_row:
         what = A_CANDLE
     elif any(BOOK.search(name) for name in known) or (not has_trades and any(map(QUOTES.search, known))):
         what = A_BOOK
@@ -111,14 +101,9 @@ def _refuse_others(table: Table) -> None:
 
 def _with_ids(file: TradeFile, options: ImportOptions) -> TradeFile:
     """Return the file without ids if it has none, or none that tell its trades apart."""
-    if not file.columns.id:
-        return file.without_ids(file.note)
-    if options.without_ids:
+    if not file.columns.id or options.without_ids:
         return file.without_ids()
-    batch = next((batch for batch in file.trades() if batch.num_rows), None)
-    if batch is None:
-        return file
-    ids = batch.column("id")
+    ids = next((batch.column("id") for batch in file.trades() if batch.num_rows), pa.array(["none"]))
     if ids.null_count == len(ids):
         return file.without_ids()
     if pc.any(pc.match_substring_regex(ids.cast("string"), SHORTENED)).as_py():

@@ -286,7 +286,7 @@ REFUSED = {
     "BTCUSDT-trades-2024-02.csv": ("<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", "a web page"),
     "cut.zip": ("PK\3\4 and no more", "broken, cut off"),
     "empty.csv": ("", "no file of trades"),
-    "some.json": ('{"a": 1}', "no trades"),
+    "some.json": ('{"a": 1}', "no file of trades"),
 }
 
 
