@@ -75,7 +75,7 @@ class MarketTrades:
 
 
 class Import:
-    """Files of trades and what the user said about them.
+    """Files of trades and what the user said about them; raise CryptoError for an exchange that can't be.
 
     ``groups`` are the trades of each market and kind, in order of time; ``refused`` are the files that can't be taken,
     in sentences; ``estimated`` is how many sides are estimates. ``left_out`` counts rows by why they are, ``odd``
@@ -84,6 +84,8 @@ class Import:
 
     def __init__(self, paths: Sequence[Path], options: ImportOptions) -> None:
         self.options = options
+        if options.exchange:
+            exchanges.find(options.exchange)
         self.refused: list[str] = []
         self.notes: list[str] = []
         self.estimated = 0

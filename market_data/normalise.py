@@ -24,7 +24,6 @@ BUY, SELL = 0, 1
 CODES = {"buy": BUY, "sell": SELL}
 TAKER = {"buy": BUY, "b": BUY, "buy_estimated": BUY, "sell": SELL, "s": SELL, "sell_estimated": SELL}
 MAKER = {name: 1 - side for name, side in TAKER.items()}
-BUYER_IS_MAKER = {"true": SELL, "false": BUY}
 # The sign of the amount is the side: a negative one was sold.
 SIGN: Sides = {"-": SELL, "+": BUY}
 # The other one of two texts, so that one of them says all.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from lakehouse.errors import CryptoError
 from market_data.formats import column_types
-from market_data.normalise import BUYER_IS_MAKER, MAKER, SIGN, TAKER, Columns
+from market_data.normalise import MAKER, SIGN, TAKER, Columns, parse_sides
 from market_data.tables import Table, plain
 from market_data.trade_files import SINGLE, ImportOptions, NotTrades, TradeFile
 
@@ -17,7 +17,9 @@ SYNONYMS = {
     **dict.fromkeys(("amount", "qty", "quantity", "size", "sz", "baseamount"), "volume"),
     **dict.fromkeys(("time", "date", "datetime", "ts", "mts", "createdtime", "tradetime"), "timestamp"),
     **dict.fromkeys(("id", "tradeid", "tid"), "trade_id"),
-    **dict.fromkeys(("side", "direction", "takerside", "aggressorside", "isbuyermaker", "buyermaker"), "trade_type"),
+    **dict.fromkeys(
+        ("side", "direction", "taker", "takerside", "aggressorside", "isbuyermaker", "buyermaker"), "trade_type"
+    ),
     **{"px": "price", "symbol": "market"},
 }
 
@@ -60,7 +62,7 @@ def trade_file(table: Table, options: ImportOptions) -> TradeFile:
         sides = MAKER if options.side == "maker" else TAKER
         # The one name that says what true means.
         if side and plain(side) in ("isbuyermaker", "buyermaker"):
-            sides = BUYER_IS_MAKER
+            sides = parse_sides("sell=true")
     elif options.side == "maker":
         sides = {text: 1 - code for text, code in sides.items() if code is not None}
     columns = Columns(

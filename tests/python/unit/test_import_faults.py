@@ -230,12 +230,10 @@ def test_aggregates_of_tools_are_not_mixed_with_single_trades_and_equal_those_of
         ({"name": "BTC-USDT-SWAP-trades-2024-03-01.csv"}, "holds trades of contracts"),
         ({"instrument": lambda _: "BTC-USDT-SWAP"}, "(BTC-USDT-SWAP) holds trades of contracts"),
         ({"nr": lambda trade: "" if trade is MANY[7] else trade["id"]}, "without an id among others"),
-        ({"exchange": "Krakn"}, "There is no exchange Krakn that is known here; did you mean Kraken?"),
     ],
 )
 def test_what_would_be_wrong_numbers_is_refused_by_name(settings, tmp_path, changed, sentence):
-    options = MINE | ({"exchange": changed.pop("exchange")} if "exchange" in changed else {})
-    said = imported(settings, mine(tmp_path, **changed), **options)
+    said = imported(settings, mine(tmp_path, **changed), **MINE)
     assert sentence in said[0] and said[1:] == ["exit 1"] and not all_rows(settings)
 
 
@@ -311,6 +309,11 @@ def test_a_file_may_be_compressed_and_one_that_is_cut_off_is_told(settings, tmp_
     file.write_bytes(whole)
     assert imported(settings, file)[-1] == "exit 0"
     assert all_rows(settings) == expected("Binance:BTCUSDT")
+
+
+def test_a_slip_in_the_name_of_an_exchange_is_pointed_out(settings, tmp_path):
+    with pytest.raises(CryptoError, match="no exchange Krakn that is known here; did you mean Kraken"):
+        imported(settings, mine(tmp_path), **(MINE | {"exchange": "Krakn"}))
 
 
 def test_exchanges_whose_names_end_in_swap_are_no_swaps(settings, tmp_path):

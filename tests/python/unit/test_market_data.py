@@ -470,7 +470,8 @@ def test_contracts_are_refused_by_name(name):
 @pytest.mark.parametrize("name", ["binance-futures", "okex-swap"])
 def test_exchanges_of_contracts_are_refused_by_name(settings, tmp_path, name):
     file = market_files.freqtrade(tmp_path / "BTC_USDT-trades.feather", TRADES)
-    assert f"{name} gives out contracts" in imported(settings, file, exchange=name)[0]
+    with pytest.raises(CryptoError, match=f"{name} gives out contracts"):
+        imported(settings, file, exchange=name)
 
 
 def test_bybit_is_a_spot_market_but_not_in_tardis(settings, tmp_path):
