@@ -23,19 +23,10 @@ QUOTES = re.compile(r"^(best)?(bid|ask)s?(price|px|amount|amt|size|sz|qty|quanti
 CONTRACTS = re.compile(r"fundingrate|openinterest|markprice|strike|liquidation")
 # Rows of candles without a header: Kraken has 7 or 8 numbers, Binance 12; freqtrade 6.
 CANDLE_ROW = re.compile(r"-?[\d.]+(,-?[\d.]*([eE]-?\d+)?){5,11}")
-A_CANDLE = "candles (open, high, low, close), of which trades can't be made; look for the source's trades"
-A_BOOK = "an order book or quotes, not trades; look for the source's trades"
 OTHER_FILES = (
     (b"<", "is a web page or an error message, not the file it is named after; get it again."),
-    (
-        b"\x89HDF",
-        "is an HDF5 file; freqtrade makes a file of it that can be read: freqtrade convert-trade-data --format-from "
-        "hdf5 --format-to feather.",
-    ),
-    (
-        b"\x93NUMPY",
-        "is an array of NumPy, such as hftbacktest's events of an order book; write the trades as CSV or Parquet.",
-    ),
+    (b"\x89HDF", "is HDF5; convert it: freqtrade convert-trade-data --format-from hdf5 --format-to feather."),
+    (b"\x93NUMPY", "is an array of NumPy, such as hftbacktest's events; write its trades as CSV or Parquet."),
 )
 
 
@@ -90,9 +81,9 @@ def _refuse_others(table: Table) -> None:
     is_row = not table.has_titles and CANDLE_ROW.fullmatch(",".join(table.first))
     what = None
     if known >= {"open", "high", "low", "close"} or known >= {"o", "h", "l", "c"} or is_row:
-        what = A_CANDLE
+        what = "candles (open, high, low, close), of which trades can't be made; look for the source's trades"
     elif any(BOOK.search(name) for name in known) or (not has_trades and any(map(QUOTES.search, known))):
-        what = A_BOOK
+        what = "an order book or quotes, not trades; look for the source's trades"
     elif not has_trades and any(CONTRACTS.search(name) for name in known):
         what = "figures of contracts (futures, swaps, options), not trades of a spot market"
     if what:

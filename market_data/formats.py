@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from market_data import normalise
-from market_data.normalise import Columns
+from market_data.normalise import TEXT, Columns
 from market_data.tables import Table, text_columns
 from market_data.trade_files import SINGLE, NotTrades, TradeFile
 
 # What patterns of rows have for single values.
 VALUES = {"<w>": r"\d+", "<n>": r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "<t>": "(?i:true|false)", "<s>": "(?i:buy|sell)"}
-TEXT = pa.dictionary(pa.int32(), pa.string())
 # Names of markets that are those of contracts whatever the exchange, and what says so of a file or above its rows.
 CONTRACT_NAME = re.compile(
     r"[A-Z0-9]+[-_]?(USD[TC]?|BTC|ETH|EUR)[-_]SWAP|[A-Z0-9]{2,}[-_](PERP|PERPETUAL|[UDC]MCBL)|[A-Z0-9]+/[A-Z]+:[A-Z]+"

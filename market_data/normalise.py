@@ -54,7 +54,6 @@ PRICE_DECIMALS, MOST_VOLUME = 8, 1e10
 # A double's own error after a multiplication, relative.
 ROUNDING = 2.0**-50
 
-
 NAMED = ("id", "price", "volume", "side", "timestamp", "exchange", "market")
 
 
