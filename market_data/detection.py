@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import PurePath
 
@@ -42,6 +43,8 @@ def detect(file: InputFile, options: ImportOptions) -> TradeFile:
     if not tables:
         raise NotTrades(f"{file.where} is no file of trades that is known here.")
     found = next(filter(None, map(_known, tables)), None)
+    if found and options.sides:
+        found = replace(found, columns=replace(found.columns, sides=options.sides))
     if not found or options.columns:
         own = max(tables, key=lambda table: len(table.titles))
         if not options.columns:
@@ -53,7 +56,7 @@ def detect(file: InputFile, options: ImportOptions) -> TradeFile:
 
 def _known(table: Table) -> TradeFile | None:
     """Return a table of a known layout as trades; raise NotTrades for contracts."""
-    if CONTRACT_PLACE.search(table.place):
+    if CONTRACT_PLACE.search(f"{table.place}\n/{PurePath(table.file.where).name}"):
         raise NotTrades(f"{table.file.where} holds {A_CONTRACT}.")
     for one in FORMATS:
         if one.fits(table):

@@ -25,7 +25,7 @@ CONTRACT_NAME = re.compile(
     r"|[A-Z0-9]{2,}-USD[TC]?-\d\d(0[1-9]|1[0-2])[0-3]\d"
 )
 CONTRACT_PLACE = re.compile(
-    rf"/(futures|option|swap)/|/({CONTRACT_NAME.pattern})(?![A-Z0-9])[^/]*(\n|$)"
+    rf"/(futures|option|swap)/|/(?i:{CONTRACT_NAME.pattern})(?![A-Za-z0-9])[^/]*(\n|$)"
     r"|\ncategory=(linear|inverse|option)|\ninstType=(SWAP|FUTURES|OPTION)"
 )
 A_CONTRACT = "trades of contracts (futures, swaps, options), not of a spot market; leave it out"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from lakehouse.errors import CryptoError
 from market_data.formats import column_types
 from market_data.normalise import MAKER, SIGN, TAKER, Columns, parse_sides
-from market_data.tables import Table, plain
+from market_data.tables import Table, numbered, plain
 from market_data.trade_files import SINGLE, ImportOptions, NotTrades, TradeFile
 
 # What can be named, under the names of raw trades, and what else it may be called.
@@ -51,6 +51,8 @@ def trade_file(table: Table, options: ImportOptions) -> TradeFile:
             f"{table.file.where} has columns of its own ({', '.join(titles)}); say which is which, as in "
             f"--columns {_guess(titles)}, with --exchange and --market."
         )
+    numbers = dict(zip(numbered(len(titles)), titles, strict=True))
+    named = {name: column if column in titles else numbers.get(column, column) for name, column in named.items()}
     missing = [column for column in named.values() if column not in titles]
     if missing:
         raise CryptoError(f"{table.file.where} has no column {missing[0]}, but {', '.join(titles)}; correct --columns.")
@@ -65,16 +67,9 @@ def trade_file(table: Table, options: ImportOptions) -> TradeFile:
             sides = parse_sides("sell=true")
     elif options.side == "maker":
         sides = {text: 1 - code for text, code in sides.items() if code is not None}
-    columns = Columns(
-        named["price"],
-        named["volume"],
-        named["timestamp"],
-        id=named.get("trade_id"),
-        side=named["volume"] if sides is SIGN else side,
-        sides=sides,
-        exchange=named.get("exchange"),
-        market=named.get("market"),
-    )
+    number, exchange, market = (named.get(name) for name in ("trade_id", "exchange", "market"))
+    price, volume, timestamp = (named[name] for name in NEEDED)
+    columns = Columns(price, volume, timestamp, number, side, sides, exchange, market)
     types = column_types(columns)
     return TradeFile(
         *("trades of your own", table.file, SINGLE, None, None, columns),

@@ -174,7 +174,7 @@ LAYOUTS = {
         *("t.csv.zst", "t;p;v;s;n", "%(us)s;%(price)s;%(volume)s;%(ab)s;%(id)s", "Kraken:XBTUSD"),
         {
             **{"exchange": "Kraken", "market": "BTC/USD", "sides": parse_sides("buy=b,sell=a")},
-            "columns": parse_mapping("price=p,volume=v,timestamp=t,trade_type=s,trade_id=n"),
+            "columns": parse_mapping("price=p,volume=3,timestamp=1,trade_type=s,trade_id=n"),
         },
     ),
 }
