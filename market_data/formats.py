@@ -18,7 +18,8 @@ from market_data.tables import Table, text_columns
 from market_data.trade_files import SINGLE, NotTrades, TradeFile
 
 # What patterns of rows have for single values.
-VALUES = {"<w>": r"\d+", "<n>": r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", "<t>": "(?i:true|false)", "<s>": "(?i:buy|sell)"}
+NUMBER = r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
+VALUES = {"<w>": r"\d+", "<n>": NUMBER, "<i>": f" *(?:{NUMBER})?", "<t>": "(?i:true|false)", "<s>": "(?i:buy|sell)"}
 # Names of markets that are those of contracts whatever the exchange, and what says so of a file or above its rows.
 CONTRACT_NAME = re.compile(
     r"[A-Z0-9]+[-_]?(USD[TC]?|BTC|ETH|EUR)[-_]SWAP|[A-Z0-9]{2,}[-_](PERP|PERPETUAL|[UDC]MCBL)|[A-Z0-9]+/[A-Z]+:[A-Z]+"

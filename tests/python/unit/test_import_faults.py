@@ -99,6 +99,15 @@ def test_an_id_has_one_spelling(settings, tmp_path, number):
     assert "2 days there already" in " ".join(said)
 
 
+@pytest.mark.parametrize("number", [" {}", "{}.0", "3.73569E+09", ""])
+def test_an_archive_that_a_spreadsheet_saved_is_known_still(settings, tmp_path, number):
+    file = market_files.binance(tmp_path / "BTCUSDT-trades-2024-03.csv", MANY)
+    imported(settings, file)
+    rows = [line.split(",", 1) for line in file.read_text().splitlines()]
+    file.write_text("".join(f"{number.format(one)},{rest.replace('True', 'TRUE')}\n" for one, rest in rows))
+    assert "2 days there already" in " ".join(imported(settings, file))
+
+
 def test_ids_that_pandas_made_floats_are_whole_numbers(settings, tmp_path):
     imported(settings, mine(tmp_path), **MINE)
     table = pa.table(
