@@ -228,14 +228,13 @@ class _Places:
     def _check_ids(self, staged: _Staged) -> None:
         """Raise SharedIds if many of a day's ids are those of other trades, of this day or of the days beside it."""
         day, shared, where = _date(staged.day), staged.shared[1], ""
-        mine = None
         for other, (span, path, kind) in self._beside(day, is_number=_numbers(staged.span) is not None).items():
             # What is to be replaced is no hindrance.
             if self.may_replace and kind != self.kind:
                 continue
             if not (span and staged.span and span[0] <= staged.span[1] and staged.span[0] <= span[1]):
                 continue
-            mine = mine or pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
+            mine = pq.read_table(staged.path, columns=["trade_id"])["trade_id"]
             with path.open("rb") if isinstance(path, Path) else self.zone.open(path) as source:
                 theirs = pq.read_table(source, columns=["trade_id"])["trade_id"].combine_chunks()
             same = pc.sum(pc.is_in(mine, value_set=theirs)).as_py()

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from market_data import normalise
-from market_data.normalise import TEXT, Columns
+from market_data.normalise import Columns
 from market_data.tables import Table, text_columns
 from market_data.trade_files import SINGLE, NotTrades, TradeFile
 
@@ -88,9 +88,8 @@ class Format:
             columns = replace(columns, day=_day_in(table))
         left_out = table.title(self.left_out) if self.left_out else None
         whole = {table.title(name) for name in self.whole if re.fullmatch(VALUES["<w>"], table.value(name))}
-        types = column_types(columns) | {name: pa.int64() for name in columns.names if name in whole}
-        if left_out:
-            types[left_out] = pa.string()
+        types = column_types(columns) | dict.fromkeys(filter(None, whole), pa.int64())
+        types |= {left_out: pa.string()} if left_out else {}
         return TradeFile(
             *(self.what, table.file, self.kind, exchange, market, columns),
             lambda: table.read(types),
@@ -137,11 +136,7 @@ def answer_of(exchange: str) -> Format:
 
 def column_types(columns: Columns) -> dict[str, pa.DataType]:
     """Return how columns are read where a file has text only."""
-    types: dict[str, pa.DataType] = {name: TEXT for name in columns.names}
-    types |= {columns.timestamp: pa.string(), columns.price: pa.float64(), columns.volume: pa.float64()}
-    if columns.id:
-        types[columns.id] = pa.string()
-    return types
+    return dict.fromkeys(columns.names, pa.string()) | dict.fromkeys((columns.price, columns.volume), pa.float64())
 
 
 def _day_in(table: Table) -> date:

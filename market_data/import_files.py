@@ -101,7 +101,7 @@ class Import:
                     if found.is_page:
                         pages[market, _kind(found, market)].append((found, read))
                     else:
-                        self._add(found, market, partial(lambda read: ordering.in_order(read()), read))
+                        self._add(found, market, partial(_in_order, read))
             except CryptoError as error:
                 self.refused.append(str(error))
         for (market, _), files in pages.items():
@@ -283,6 +283,10 @@ class Import:
 
 def _kind(file: TradeFile, market: Market) -> str:
     return file.kind if file.kind == WITHOUT_IDS else file.kinds.get(market.exchange, file.kind)
+
+
+def _in_order(read: Read) -> Iterator[pa.RecordBatch]:
+    return ordering.in_order(read())
 
 
 def _reasons(counts: Counter[str]) -> str:

@@ -148,20 +148,25 @@ def _columnar(file: InputFile, place: str) -> Table:
         if b"instrument_id" in metadata:
             place = f"{place}\ninstrument_id={metadata[b'instrument_id'].decode()}"
         first = next((batch for batch in _batches(file, schema.names) if batch.num_rows), None)
-    row = (
-        tuple("" if value is None else str(value) for value in first.slice(0, 1).to_pylist()[0].values())
-        if first
-        else ()
-    )
+    row = tuple(map(_first_text, first.columns)) if first else ()
 
     def read(types: Types) -> Iterator[pa.RecordBatch]:
         for batch in _batches(file, list(types)):
-            columns = {name: batch.column(name) for name in types}
-            yield pa.record_batch(
-                {name: getattr(one, "dictionary_decode", lambda one=one: one)() for name, one in columns.items()}
-            )
+            yield pa.record_batch({name: _plain_values(batch.column(name)) for name in types})
 
     return Table(file, tuple(schema.names), row, read, place=place)
+
+
+def _first_text(values: pa.Array) -> str:
+    """Return the first value as text, "" where it can't be such."""
+    try:
+        return str(_plain_values(values[:1]).cast(pa.string())[0].as_py() or "")
+    except pa.ArrowException:
+        return ""
+
+
+def _plain_values(values: pa.Array) -> pa.Array:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
 def _batches(file: InputFile, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -95,9 +95,7 @@ class TradeFile:
                     counts[f"marked as {self.left_out}"] += raw.num_rows - kept.num_rows
                     times = found.column("timestamp")
                     possible = pc.and_(pc.greater_equal(times, FIRST), pc.less(times, datetime.now(UTC) + DAY))
-                    if not pc.all(possible).as_py():
-                        kept = found.filter(possible)
-                        impossible = found.filter(pc.invert(possible)).column("timestamp")
+                    if len(impossible := times.filter(pc.invert(possible))):
                         counts[f"of {impossible[0].as_py():%Y-%m-%d}, which can't be"] += len(impossible)
-                        found = kept
+                        found = found.filter(possible)
                 yield found
