@@ -71,9 +71,7 @@ def _named(one: Format, table: Table) -> tuple[str | None, str | None]:
     said = one.named(table)
     folder = said.get("folder", "")
     exchange = one.exchange or said.get("exchange") or (folder if exchanges.is_known(folder) else None)
-    market = said.get("market")
-    if exchange and not market and not one.columns.market:
-        market = _market_in(exchange, table)
+    market = said.get("market") or (_market_in(exchange, table) if exchange and not one.columns.market else None)
     return exchange, market
 
 

@@ -22,6 +22,7 @@ from market_data import day_files, exchanges, normalise, ordering, summary
 from market_data.day_files import DayFile, SharedIds
 from market_data.detection import detect
 from market_data.exchanges.exchange import NotSpot
+from market_data.formats import A_CONTRACT, CONTRACT_NAME
 from market_data.input_files import find_files
 from market_data.markets import Market
 from market_data.normalise import SIGN, TickRule, TradeIds, with_column, with_sides
@@ -31,7 +32,6 @@ from market_data.trade_files import WITHOUT_IDS, ImportOptions, TradeFile
 # Of more markets, as in Kraken's whole archive, only the names are shown.
 SHOWN_MARKETS, SHOWN_ROWS = 10, 5
 SHOWN = ("trade_id", "symbol", "price", "volume", "trade_type", "timestamp")
-TRADE = ("id", "price", "volume", "trade_type", "timestamp")
 
 Read = Callable[[], Iterator[pa.RecordBatch]]
 
@@ -297,6 +297,8 @@ def _market(
     file: TradeFile, names: Mapping[str, str | None], options: ImportOptions, said: str | None = None
 ) -> Market:
     """Return the market that names mean; raise NotSpot for a contract, by these or by what the file's rows have."""
+    if CONTRACT_NAME.fullmatch(said or names["market"] or ""):
+        raise NotSpot(f"{file.where} ({said or names['market']}) holds {A_CONTRACT}.")
     for name, example in (("exchange", "Kraken"), ("market", "BTC/USD")):
         if not names[name]:
             raise CryptoError(
@@ -322,7 +324,7 @@ def _rows_of(file: TradeFile, values: dict[str, str], counts: Counter[str]) -> I
         mask = pa.array([True] * batch.num_rows)
         for name, value in values.items():
             mask = pc.and_(mask, pc.equal(batch.column(name), value))
-        yield batch.filter(mask).select(list(TRADE))
+        yield batch.filter(mask).drop_columns(list(values))
 
 
 def _with_progress(days: Iterable[DayFile]) -> Iterator[DayFile]:

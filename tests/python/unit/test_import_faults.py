@@ -257,7 +257,7 @@ REFUSED = {
     ),
     "20240301.csv": (BYBIT + "2024-03-01D23:59:58.123000000,XBTUSD,Buy,1,1,PlusTick,x,1,1,1\n", "XBTUSD is a contract"),
     "bybit.json": (json.dumps(LINEAR), "trades of contracts"),
-    "okx.json": (json.dumps({"data": [OKX]}), "BTC-USDT-SWAP is a contract"),
+    "okx.json": (json.dumps({"data": [OKX]}), "(BTC-USDT-SWAP) holds trades of contracts"),
     "perp.json": ('[{"coin":"BTC","side":"A","px":"1","sz":"1","time":1709337598123,"tid":1}]', "BTC is a contract"),
     "glbx.csv": (
         "ts_recv,ts_event,rtype,publisher_id,instrument_id,action,side,depth,price,size,flags,ts_in_delta,sequence\n"

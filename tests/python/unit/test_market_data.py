@@ -61,7 +61,8 @@ def test_a_contract_in_ccxts_shape_is_refused(settings, tmp_path):
     text = (RECORDED / "ccxt/trades.json").read_text().replace("ETH/BTC", "BTC/USDT:USDT")
     (tmp_path / "trades.json").write_text(text)
     assert "add --exchange" in imported(settings, RECORDED / "ccxt/trades.json")[0]
-    assert "is a contract" in imported(settings, tmp_path / "trades.json", exchange="binance")[0]
+    for exchange in (None, "binance"):
+        assert "holds trades of contracts" in imported(settings, tmp_path / "trades.json", exchange=exchange)[0]
 
 
 @pytest.mark.parametrize(
