@@ -27,6 +27,8 @@ QUERY = re.compile(r"\s*(select|with)\b", re.IGNORECASE)
 QUERY_COMMENT = re.compile(r"^\s*/\*.*?\*/", re.DOTALL)
 # dbt opens a connection for each node: an engine that has answered is taken for one that still does for so long.
 TRUSTED_SECONDS = 5
+# Spark's name of the only catalog, for the artifacts: tools that read them expect one.
+CATALOG = "spark_catalog"
 
 
 @cache
@@ -44,6 +46,7 @@ class LocalSparkCredentials(SparkCredentials):
     def __post_init__(self) -> None:
         self.method, self.host = SparkConnectionMethod.SESSION, "local engine"
         super().__post_init__()
+        self.database = CATALOG
         # dbt-spark turns ANSI mode off; Databricks has it on, and so has the local engine.
         self.server_side_parameters = {}
 
@@ -58,7 +61,7 @@ class LocalSparkCredentials(SparkCredentials):
         return "local engine"
 
     def _connection_keys(self) -> tuple[str, ...]:
-        return ("schema", "engine")
+        return ("database", "schema", "engine")
 
 
 class LocalSparkConnectionManager(SparkConnectionManager):
@@ -93,6 +96,7 @@ class Handle:
         self.spark, self.settings = spark, settings
         self._frame: Any = None
         self._table: Any = None
+        self._sql = ""
 
     def cursor(self) -> Handle:
         """Return a cursor of its own for each statement."""
@@ -108,6 +112,7 @@ class Handle:
         bare = QUERY_COMMENT.sub("", sql, count=1)
         self._table = self._frame = None
         saved, sql = sql, self._for_sail(sql) if self.settings.engine == SAIL else sql
+        self._sql = sql
         try:
             if self.settings.engine == SAIL and (table := delta_statements.answer(self.settings, bare)) is not None:
                 self._table = table
@@ -161,7 +166,7 @@ class Handle:
             try:
                 self._table = self._frame.toArrow()
             except PySparkException as error:
-                raise DbtRuntimeError(self._explained(error, "")) from error
+                raise DbtRuntimeError(self._explained(error, self._sql)) from error
         return self._table
 
     @property

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dbt.adapters.base import PythonJobHelper
-from dbt.adapters.localspark.connections import LocalSparkConnectionManager, error_message, local_settings
+from dbt.adapters.localspark.connections import CATALOG, LocalSparkConnectionManager, error_message, local_settings
 from dbt.adapters.spark.impl import SparkAdapter
+from dbt.adapters.spark.relation import SparkRelation
 from dbt_common.exceptions import DbtRuntimeError
 
 from lakehouse import engine
 from lakehouse.errors import CryptoError
 from lakehouse.storage import lake
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LocalSparkRelation(SparkRelation):
+    """A table or view of the only catalog, whose name is in dbt's artifacts and in no SQL."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", replace(self.path, database=CATALOG))
 
 
 class InSession(PythonJobHelper):
@@ -38,6 +48,7 @@ class LocalSparkAdapter(SparkAdapter):
     """dbt-spark's adapter on the local engine."""
 
     ConnectionManager = LocalSparkConnectionManager
+    Relation = LocalSparkRelation
 
     @property
     def default_python_submission_method(self) -> str:
@@ -54,6 +65,10 @@ class LocalSparkAdapter(SparkAdapter):
         """Return the tables and views of a schema, without temporary views, which any command of the session sees."""
         return [relation for relation in super().list_relations_without_caching(schema_relation) if relation.schema]
 
+    def get_relation(self, database: str, schema: str, identifier: str) -> Any:
+        """Look a relation up in dbt's cache, where dbt-spark looks for relations without a catalog."""
+        return super(SparkAdapter, self).get_relation(CATALOG, schema, identifier)
+
     def drop_relation(self, relation: Any) -> None:
         """Drop a relation and what the engine would bring back at its next start."""
         super().drop_relation(relation)
@@ -68,5 +83,5 @@ class LocalSparkAdapter(SparkAdapter):
             found = column.to_column_dict()
             found["column_name"] = found.pop("column")
             found["column_type"] = found.pop("dtype")
-            found["table_database"] = None
+            found["table_database"] = CATALOG
             yield found

@@ -1,4 +1,4 @@
-{#- A table is listed as the engine's own catalog has it; dbt-spark's other macros serve as they are. -#}
+{#- The artifacts name Spark's catalog, since tools that draw them expect a name; dbt-spark leaves it out. -#}
 {% macro localspark__generate_database_name(custom_database_name=none, node=none) %}
-    {% do return(none) %}
+    {% do return(target.database) %}
 {% endmacro %}
