@@ -133,6 +133,14 @@ def import_command(
 @click.option("--today", is_flag=True, help="Fetch the trades that today has so far, too.")
 @landing_options("tick-rule", side_help="Estimate missing sides from the price before.")
 @click.option("--without-ids", is_flag=True, help="Number trades by second and place, where an exchange's ids repeat.")
+@click.option("--incomplete", is_flag=True, help="Write days of which trades are missing, too.")
+@click.option(
+    "--wait",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Minutes to wait at most for an answer of an exchange that is busy or tells us to wait.",
+)
 @click.option("--again", is_flag=True, help="Fetch days that were fetched before, too.")
 @click.option("--dry-run", is_flag=True, help="Say about how many trades and bytes it is, and fetch nothing.")
 def fetch_command(
@@ -146,13 +154,16 @@ def fetch_command(
     per: int,
     without_ids: bool,
     replace: bool,
+    incomplete: bool,
+    wait: int,
     again: bool,
     dry_run: bool,
 ) -> None:
     """Fetch trades of whole UTC days from an exchange into the landing zone.
 
     From Binance's public archive, from Tardis' free first days of months, or from the API of Binance, Kraken, Coinbase,
-    Bitstamp or Gemini. It says first about how much it is, and goes on where it stopped. docs/market_data.md says more.
+    Bitstamp, Gemini and whatever CCXT knows. It says first about how much it is, and goes on where it stopped. Trades
+    that are missing are named, and the exit code is 1 then. docs/market_data.md says more.
 
     Example: crypto fetch binance BTCUSDT ETHUSDT --since 2024-08-01
     """
@@ -160,18 +171,20 @@ def fetch_command(
     from market_data.fetch.plan import FetchOptions
 
     try:
-        fetching.run(
+        code = fetching.run(
             load(),
             exchange,
             markets,
             since.date() if since else None,
             until.date() if until else None,
-            FetchOptions(replace, without_ids, tick_rule=side is not None, with_today=today),
+            FetchOptions(replace, without_ids, side is not None, today, incomplete),
             click.echo,
             source=source,
             per=per,
             again=again,
             dry_run=dry_run,
+            wait=wait * 60,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("the same command goes on from here") from None
+    sys.exit(code)

@@ -12,8 +12,7 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Archive, Cursor, Exchange, Page, Paging
-from market_data.formats import Format
+from market_data.exchanges.exchange import Archive, Cursor, Exchange, NumberedPaging
 
 MILLISECOND, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
@@ -21,13 +20,13 @@ MARGIN = 100
 ROOT = "https://data.binance.vision/data/spot"
 
 
-class AggregatedTrades(Paging):
-    """Forwards by id: by time they are given for an hour only, and an hour can be empty."""
+class AggregatedTrades(NumberedPaging):
+    """By number: by time they are given for an hour only, and an hour can be empty."""
 
-    def __init__(self, client: Any, market: Any, answer: Format) -> None:
-        super().__init__(client, market, answer)
+    def forget(self) -> None:
+        """Look for first trades anew."""
         # Times in microseconds, as in the archive since 2025.
-        client.headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}
+        self.client.headers = {"X-MBX-TIME-UNIT": "MICROSECOND"}
         self._first = cache(self._find_first)
         self._latest = 0
 
@@ -35,7 +34,7 @@ class AggregatedTrades(Paging):
         return self.client.publicGetAggTrades({"symbol": self.market, **asked})
 
     def _find_first(self, start: int, end: int) -> int | None:
-        """Return the id of the first aggregate from ``start`` to before ``end``, None if there is none."""
+        """Return the number of the first aggregate from ``start`` to before ``end``, None if there is none."""
         for hour in range(start, min(end, int(time.time() * SECOND)), HOUR):
             last = min(hour + HOUR, end) - 1
             found = self._ask(startTime=hour // MILLISECOND, endTime=last // MILLISECOND, limit=1)
@@ -43,35 +42,51 @@ class AggregatedTrades(Paging):
                 return int(found[0]["a"])
         return None
 
-    def page(self, cursor: Cursor, start: int, end: int) -> Page:
-        """Go on at an id; where ids end before the day does, look by time whether they start again."""
-        if cursor is None:
-            self._latest = 0
-            first = self._first(start, end)
-            return Page([], first if first is None else max(first - MARGIN, 0), first is None)
-        rows = self._ask(fromId=int(cursor), limit=self.limit)
-        moments = self.answer.moments(rows)
-        newest = max(moments, default=0)
-        if newest < self._latest or not rows:
-            # The end of the ids, or, where they have started again, older trades once more.
-            again = self._first(max(self._latest + MILLISECOND, start), end)
-            return Page(rows, again, again is None)
+    def number(self, row: Any) -> int:
+        """Aggregates have numbers of their own."""
+        return int(row["a"])
+
+    def first(self, start: int) -> list[Any]:
+        """Return a number some trades before the first of a time."""
+        self._latest = 0
+        return [max(self._number_at(start) - MARGIN, 0)]
+
+    def rows(self, cursor: list[Any]) -> tuple[list[Any], Cursor]:
+        """Return the rows from a number on."""
+        rows = self._ask(fromId=cursor[0], limit=self.limit)
+        newest = max(self.answer.moments(rows), default=0)
+        # After numbers have started again, older trades come once more.
+        if not rows or self.number(rows[-1]) < cursor[0] or newest < self._latest:
+            return rows, None
         self._latest = newest
-        return Page(rows, int(rows[-1]["a"]) + 1, moments[0] >= end)
+        return rows, [self.number(rows[-1]) + 1]
+
+    def newest(self) -> Any | None:
+        """Return the last of all."""
+        return next(iter(self._ask(limit=1)), None)
+
+    def is_first(self, row: Any) -> bool:
+        """Look a page further back."""
+        before = self._ask(fromId=max(self.number(row) - self.limit, 0), limit=1)
+        return not before or self.number(before[0]) >= self.number(row)
+
+    def start_again(self, start: int, end: int) -> Cursor:
+        """Look by time."""
+        again = self._first(max(self._latest + MILLISECOND, start), end)
+        return None if again is None else [again]
 
     def count(self, start: int, end: int) -> float:
-        """Ids have no gaps."""
-        newest = self._ask(limit=1)
-        ids = range(int(newest[-1]["a"]) + 1 if newest else 0)
-        return self._id_at(ids, end) - self._id_at(ids, start)
+        """Numbers have no gaps."""
+        return self._number_at(end) - self._number_at(start)
 
-    def _id_at(self, ids: range, moment: int) -> int:
-        """Return the first id at a time or later: near it if there was a trade soon after, else by bisection."""
+    def _number_at(self, moment: int) -> int:
+        """Return the first number at a time or later: near it if there was a trade soon after, else by bisection."""
         soon = self._first(moment, moment + 3 * HOUR)
-        return soon if soon is not None else bisect_left(ids, moment, key=self._moment_of)
-
-    def _moment_of(self, number: int) -> int:
-        return self.moment(self._ask(fromId=number, limit=1)[0])
+        if soon is not None:
+            return soon
+        newest = self.newest()
+        numbers = range(self.number(newest) + 1 if newest else 0)
+        return bisect_left(numbers, moment, key=lambda number: self.moment(self._ask(fromId=number, limit=1)[0]))
 
 
 def _file(every: str, name: str) -> str:

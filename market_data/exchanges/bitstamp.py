@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
@@ -17,6 +18,10 @@ class Trades(Paging):
         """There is but one."""
         return Page(self._ask("day"), None, True)
 
+    def reach(self) -> int:
+        """As far as an answer."""
+        return int(time.time() * 1_000_000) - 86_400_000_000
+
     def count(self, start: int, end: int) -> float:
         """Look at the last hour."""
         return 24 * len(self._ask("hour"))
@@ -31,5 +36,4 @@ BITSTAMP = Exchange(
     other_names=("stmp",),
     ccxt="bitstamp",
     paging=Trades,
-    only_last_day=True,
 )

@@ -6,44 +6,66 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
-from market_data.formats import Format
+from market_data.exchanges.exchange import Cursor, Exchange, NumberedPaging
 
-# Ids and times are not quite in the same order, so a day is read a few trades beyond its end.
+# Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
 MARGIN = 100
 
 
-class Trades(Paging):
-    """Backwards by id: the id at the end of the day is found by bisection."""
+class Trades(NumberedPaging):
+    """By number: that at the beginning of the day is found by bisection."""
 
-    def __init__(self, client: Any, market: Any, answer: Format) -> None:
-        super().__init__(client, market, answer)
-        self._id_at = cache(self._find_id)
+    def forget(self) -> None:
+        """Look for numbers anew."""
+        self._number_at = cache(self._find_number)
         self._moment_of = cache(self._find_moment)
 
     def _ask(self, **asked: int) -> list[Any]:
+        """Return the trades below the number ``after``, the newest first."""
         return self.client.publicGetProductsIdTrades({"id": self.market, **asked})
 
     def _find_moment(self, number: int) -> int:
-        """Return the time of the trade with this id, or of the one before it."""
+        """Return the time of the trade with this number, or of the one before it."""
         found = self._ask(after=number + 1, limit=1)
         return self.moment(found[0]) if found else 0
 
-    def _find_id(self, moment: int) -> int:
-        """Return the first id at a time or later."""
-        newest = self._ask(limit=1)
-        ids = range(1, int(newest[0]["trade_id"]) + 1 if newest else 1)
-        return bisect_left(ids, moment, key=self._moment_of) + 1
+    def _find_number(self, moment: int) -> int:
+        """Return the first number at a time or later."""
+        newest = self.newest()
+        numbers = range(1, self.number(newest) + 1 if newest else 1)
+        return bisect_left(numbers, moment, key=self._moment_of) + 1
 
-    def page(self, cursor: Cursor, start: int, end: int) -> Page:
-        """Ask for what came before an id."""
-        after = int(cursor) if cursor is not None else self._id_at(end) + MARGIN
-        rows = self._ask(after=after, limit=self.limit)
-        return Page(rows, int(rows[-1]["trade_id"]) if rows else after, not rows or self.moment(rows[0]) < start)
+    def number(self, row: Any) -> int:
+        """Each market has numbers of its own."""
+        return int(row["trade_id"])
+
+    def first(self, start: int) -> list[Any]:
+        """Return a number some trades before the first of a time."""
+        return [max(self._number_at(start) - MARGIN, 1)]
+
+    def rows(self, cursor: list[Any]) -> tuple[list[Any], Cursor]:
+        """Return the rows of a page of numbers, and older ones where some of these are not there."""
+        after = cursor[0] + self.limit
+        rows: list[Any] = []
+        while not rows or self.number(rows[0]) > cursor[0]:
+            older = self._ask(after=self.number(rows[0]) if rows else after, limit=self.limit)[::-1]
+            if not older or (rows and self.number(older[0]) >= self.number(rows[0])):
+                break
+            rows = older + rows
+        newest = self.number(rows[-1]) if rows else 0
+        return rows, ([newest + 1] if newest >= cursor[0] else [after] if rows else None)
+
+    def newest(self) -> Any | None:
+        """Return the first of the latest trades."""
+        return next(iter(self._ask(limit=1)), None)
+
+    def is_first(self, row: Any) -> bool:
+        """Ask for the trade before it."""
+        return not self._ask(after=self.number(row), limit=1)
 
     def count(self, start: int, end: int) -> float:
-        """Ids have few gaps."""
-        return self._id_at(end) - self._id_at(start)
+        """Numbers have few gaps."""
+        return self._number_at(end) - self._number_at(start)
 
 
 COINBASE = Exchange(

@@ -33,7 +33,15 @@ class NotSpot(CryptoError):
     """A market, or all of an exchange's, are futures, swaps or options."""
 
 
-Cursor = int | str | None
+# Where the next page begins: for exchanges that number their trades, the number that comes next, then the place.
+Cursor = list[Any] | None
+
+# What is doubted is asked for so often.
+CONFIRMED = 3
+
+
+class Incomplete(CryptoError):
+    """Trades of a day are missing, so that it does not count as fetched; the sentence says which."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +58,21 @@ class Archive:
     has_checksums: bool = False
     only_first_days: bool = False
     note: str = ""
+    # What is answered for a file that is not there.
+    missing: tuple[int, ...] = (404,)
 
 
 @dataclass(frozen=True)
 class Page:
-    """The rows of one answer, the cursor of the next page, and whether this was the last."""
+    """The rows of one answer, the cursor of the next page, and whether this was the last.
+
+    ``doubt`` says what the answer lacks, and it is asked for again; if that stays, an answer that leads on counts.
+    """
 
     rows: list[Any]
     cursor: Cursor
     is_last: bool
+    doubt: str = ""
 
 
 class Paging:
@@ -69,6 +83,10 @@ class Paging:
 
     def __init__(self, client: Any, market: Market, answer: Format) -> None:
         self.client, self.market, self.answer = client, market.name, answer
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what was found out about the market, so that it is looked for anew."""
 
     def page(self, cursor: Cursor, start: int, end: int) -> Page:
         """Return the page at a cursor (None: the first) of the trades from ``start`` to before ``end`` (microseconds).
@@ -77,17 +95,82 @@ class Paging:
         """
         raise NotImplementedError
 
+    def reach(self) -> int | None:
+        """Return since when it gives trades (microseconds), if it gives the latest only, else None."""
+        return None
+
     def count(self, start: int, end: int) -> float:
         """Return about how many trades there are, from how close together those of the first page are."""
         moments = self.answer.moments(self.page(None, start, end).rows)
-        inside = [moment for moment in moments if start <= moment < end]
-        if len(inside) < len(moments) or len(inside) < 2:
-            return len(inside)
-        return len(inside) * (end - start) / max(moments[-1] - start, 1)
+        inside = sum(start <= moment < end for moment in moments)
+        if inside < 2 or moments[-1] >= end:
+            return inside
+        return inside * (end - start) / max(moments[-1] - start, 1)
+
+    def number(self, row: Any) -> int | None:
+        """Return a row's number, if the exchange numbers each market's trades one by one."""
+        return None
 
     def moment(self, row: Any) -> int:
         """Return a row's time in microseconds since 1970."""
         return self.answer.moments([row])[0]
+
+
+class NumberedPaging(Paging):
+    """Forwards by number, from a trade before the day to one after it, so that numbers tell what an answer lacks."""
+
+    def first(self, start: int) -> list[Any]:
+        """Return the cursor of a trade before ``start`` (microseconds), or of the market's first."""
+        raise NotImplementedError
+
+    def rows(self, cursor: list[Any]) -> tuple[list[Any], Cursor]:
+        """Return the rows at a cursor in their order, and the next cursor, None if they don't lead on."""
+        raise NotImplementedError
+
+    def newest(self) -> Any | None:
+        """Return the market's newest row, None if it has none."""
+        raise NotImplementedError
+
+    def is_first(self, row: Any) -> bool:
+        """Return whether the market has no trade before a row."""
+        raise NotImplementedError
+
+    def start_again(self, start: int, end: int) -> Cursor:
+        """Return where trades after the last number are, if the market's numbers have started again."""
+        return None
+
+    def page(self, cursor: Cursor, start: int, end: int) -> Page:
+        """Compare the numbers of an answer with those that must be in it."""
+        if cursor is None:
+            cursor, rows, following = self._begin(start)
+        else:
+            rows, following = self.rows(cursor)
+        wanted = cursor[0]
+        if following is None:
+            newest = self.newest()
+            what = f"no trade from number {wanted} on" if wanted is not None else "no trades"
+            if newest and self.number(newest) >= (wanted or 0):  # type: ignore[operator]
+                what += f", though its newest is number {self.number(newest)}"
+                return Page([], cursor, is_last=False, doubt=what)
+            again = self.start_again(start, end)
+            return Page([], again or cursor, again is None, what)
+        numbers = [number for row in rows if (number := self.number(row)) is not None]
+        wanted = min(numbers) if wanted is None else wanted
+        lacking = len(set(range(wanted, max(numbers) + 1)).difference(numbers)) if max(numbers) >= wanted else 0
+        doubt = f"no trade for {lacking} of the numbers {wanted} to {max(numbers)}" if lacking else ""
+        return Page(rows, following, self.moment(rows[0]) >= end, doubt)
+
+    def _begin(self, start: int) -> tuple[list[Any], list[Any], Cursor]:
+        """Return the first cursor, and what `rows` gives there; look for it anew if an answer misled."""
+        for _ in range(CONFIRMED):
+            cursor = self.first(start)
+            rows, following = self.rows(cursor)
+            if rows and self.moment(rows[0]) < start:
+                return cursor, rows, following
+            if all(self.is_first(rows[0]) if rows else not self.newest() for _ in range(CONFIRMED)):
+                return cursor, rows, following
+            self.forget()
+        raise Incomplete("no trade before the first of the day, though the market has one")
 
 
 @dataclass(frozen=True)
@@ -102,7 +185,7 @@ class Exchange:
     writes KRW-BTC. Where it has contracts too, ``spot`` is a pattern that is found in names of spot markets only.
 
     Fetching: ``archive`` is where its files are; ``ccxt`` is CCXT's name of it, ``paging`` how its API is asked for
-    rows of ``answer``; ``only_last_day`` if that gives no more than the last 24 hours.
+    rows of ``answer``, which are declared in formats.toml unless ``layout`` says how they are.
     """
 
     name: str
@@ -120,12 +203,12 @@ class Exchange:
     archive: Archive | None = None
     ccxt: str = ""
     paging: type[Paging] | None = None
-    only_last_day: bool = False
+    layout: Format | None = None
 
     @property
     def answer(self) -> Format:
         """The rows that its API gives for ``paging``."""
-        return answer_of(self.name)
+        return self.layout or answer_of(self.name)
 
     def market(self, name: str) -> Market:
         """Return the market that a source calls ``name``.

@@ -8,7 +8,6 @@ from typing import Any
 
 from lakehouse.errors import CryptoError
 from market_data.exchanges.exchange import COINS, MONEY, Cursor, Exchange, Page, Paging
-from market_data.formats import Format
 
 MILLISECOND, SECOND = 1_000, 1_000_000
 
@@ -18,8 +17,8 @@ class Trades(Paging):
 
     limit = 500
 
-    def __init__(self, client: Any, market: Any, answer: Format) -> None:
-        super().__init__(client, market, answer)
+    def forget(self) -> None:
+        """Look for the earliest trade anew."""
         self._earliest = cache(self._find_earliest)
 
     def _ask(self, **asked: int) -> list[Any]:
@@ -34,7 +33,7 @@ class Trades(Paging):
     def page(self, cursor: Cursor, start: int, end: int) -> Page:
         """Ask for what came after an id, the first time after a time."""
         if cursor is not None:
-            rows = self._ask(since_tid=int(cursor))
+            rows = self._ask(since_tid=cursor[0])
         else:
             if self._earliest() > start:
                 since = datetime.fromtimestamp(self._earliest() / SECOND).isoformat(" ", "minutes")
@@ -44,7 +43,12 @@ class Trades(Paging):
             # A full page must be the oldest trades of what was asked for, not the newest.
             if len(rows) == self.limit and self._ask(**asked, limit_trades=1)[0]["tid"] != rows[0]["tid"]:
                 raise CryptoError("Gemini's API answers in an order that is not known; nothing of that day is written.")
-        return Page(rows, int(rows[-1]["tid"]) if rows else cursor, not rows or self.moment(rows[0]) >= end)
+        if not rows:
+            # Numbers are those of all markets, so that only the newest trade tells whether this was the last.
+            newest = self._ask(limit_trades=1)
+            is_last = not newest or (int(newest[-1]["tid"]) <= cursor[0] if cursor else self.moment(newest[-1]) < start)
+            return Page(rows, cursor, is_last, "no trades, though there are newer ones")
+        return Page(rows, [int(rows[-1]["tid"])], self.moment(rows[0]) >= end)
 
 
 GEMINI = Exchange(

@@ -15,7 +15,9 @@ from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 from market_data import day_files, exchanges, summary
 from market_data.day_files import DayFile
+from market_data.exchanges import common_call
 from market_data.exchanges.exchange import Exchange
+from market_data.fetch import download
 from market_data.fetch.api import ApiSource
 from market_data.fetch.archives import ArchiveSource
 from market_data.fetch.fetch_log import FetchLog
@@ -42,13 +44,18 @@ def run(
     per: int = 1,
     again: bool = False,
     dry_run: bool = False,
-) -> None:
+    wait: float = 600,
+) -> int:
     """Fetch the trades of markets, saying first about how much it is; days that were fetched before are left out.
 
-    By default the day that was over last. ``source`` is one of ARCHIVE, API and TARDIS. Raise CryptoError if nothing
-    can be had; what was fetched before stays, and the same call goes on from there.
+    By default the day that was over last. ``source`` is one of ARCHIVE, API and TARDIS; a busy one is waited for as
+    many seconds as ``wait``. Return the exit code: 1 if trades of a day are missing. Raise CryptoError if nothing can
+    be had; what was fetched before stays, and the same call goes on from there.
     """
+    download.session().say, download.session().limit = say, wait
     place = exchanges.find(exchange)
+    if not place.paging and source in (None, API):
+        place = common_call.find(place)
     markets = list(dict.fromkeys(replace(place.market(name), per=per) for name in names))
     days = _days(since, until, options, say)
     chosen = _source(settings, place, source, options, say)
@@ -62,17 +69,37 @@ def run(
                 parts += chosen.plan(market, missing, say)
         if not parts:
             say("There is nothing to fetch.")
-            return
+            return 0
         estimate = chosen.estimate(parts)
         _say_how_much(chosen, parts, estimate, say)
         if dry_run:
             say("Nothing is fetched; leave --dry-run out to fetch.")
-            return
+            return 0
         files = _get_all(chosen, parts, estimate, say)
+    lacking = chosen.lacking if isinstance(chosen, ApiSource) else []
+    for line in (*summary.summarize(files), *_remarks(chosen, files), *lacking):
+        say(line)
     if files:
-        for line in (*summary.summarize(files), *summary.next_steps(settings, files)):
+        for line in summary.next_steps(settings, files):
             say(line)
         say("The next `crypto run` lands the trades.")
+    if lacking:
+        say("Run the same command again for what is missing; --incomplete writes days as far as they came.")
+    return 1 if lacking else 0
+
+
+def _remarks(source: TradeSource, files: list[DayFile]) -> Iterator[str]:
+    """Yield what became of the rows that were read."""
+    landing = source.landing
+    if not files:
+        return
+    left_out = "".join(f", {number:,} {why}" for why, number in (+landing.left_out).items())
+    taken = summary.count(landing.read - landing.left_out.total(), "trade")
+    yield f"Read {summary.count(landing.read, 'row')}: {taken} taken" + (
+        f", left out{left_out[1:]}." if left_out else "."
+    )
+    if landing.missing:
+        yield f"{summary.count(landing.missing, 'id')} between other trades are not there, also when asked for again."
 
 
 def _days(since: date | None, until: date | None, options: FetchOptions, say: Callable[[str], None]) -> list[date]:
@@ -102,12 +129,6 @@ def _source(
                 f"{exchange.name} has no archive that is known here; leave --from out, or use --from tardis."
             )
         return ArchiveSource(settings, options, exchange.archive)
-    if not exchange.paging:
-        known = ", ".join(one.name for one in exchanges.EXCHANGES if one.paging)
-        raise CryptoError(
-            f"The API of {exchange.name} is not known here, those of {known} are; use --from tardis for the first days "
-            "of months, or `crypto import` for files that you have."
-        )
     return ApiSource(settings, options, exchange, say)
 
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
 from market_data import ordering
 from market_data.day_files import DayFile
-from market_data.exchanges.exchange import Cursor, Exchange, Page, Paging
+from market_data.exchanges.exchange import CONFIRMED, Cursor, Exchange, Incomplete, Page, Paging
 from market_data.fetch import download, fetch_log
 from market_data.fetch.fetch_log import PageFile
 from market_data.fetch.landing import Landing
@@ -31,10 +32,8 @@ from market_data.markets import Market
 # Bytes of a trade in a page.
 BYTES_PER_ROW = 110
 BATCH_ROWS = 100_000
-# A page that does not lead on, or an answer cut short, is asked for again so many times.
+# An answer that is cut short, or a line that breaks, is asked for again so many times.
 ATTEMPTS = 5
-# Seconds before the second attempt; each wait is twice the one before.
-FIRST_WAIT = 0.5
 # What exchanges say of a market that they don't have.
 UNKNOWN_MARKET = re.compile(r"unknown asset pair|invalid symbol|not ?found", re.IGNORECASE)
 
@@ -51,16 +50,20 @@ class ApiSource:
     ) -> None:
         self.settings, self.options, self.exchange, self.say = settings, options, exchange, say
         self.name = f"{exchange.name}'s API"
+        self.landing = Landing(settings, options)
+        # What is missing of days that are not whole, in sentences.
+        self.lacking: list[str] = []
         self._paging: dict[Market, Paging] = {}
         self._requests = 0
 
     def plan(self, market: Market, days: list[date], say: Callable[[str], None]) -> list[Part]:
-        """Return one part a day; of an exchange that gives the last 24 hours only, the days that they are of."""
-        if not self.exchange.only_last_day:
+        """Return one part a day; of an exchange that gives its latest trades only, the days that they are of."""
+        reach = self._ask(market, self._paging_of(market).reach)
+        if reach is None:
             return [Part(market, (day,)) for day in days]
         older = [day for day in days if day < today() - DAY]
         if older:
-            say(f"{self.name} gives the last 24 hours only, nothing of {list_days(older)}.")
+            say(f"{self.name} gives trades since {_clock(reach)} UTC only, nothing of {list_days(older)}.")
         # One answer has trades of both days, and those of today can't be had again tomorrow.
         return [Part(market, (day,)) for day in (today() - DAY, today())]
 
@@ -77,67 +80,76 @@ class ApiSource:
             each = max(each, paging.client.rateLimit / 1000)
             share = len(days) / ((days[-1] - days[0]).days + 1)
             rows += round(count * share)
-            seconds += (1 if self.exchange.only_last_day else count / paging.limit + 1) * each * share
+            seconds += (1 if paging.reach() else count / paging.limit + 1) * each * share
         return Estimate(rows, rows * BYTES_PER_ROW, seconds, "as fast as the exchange allows")
 
     def get(self, part: Part, advance: Callable[[int], None]) -> Iterator[DayFile]:
         """Get the pages of a day that are missing, and write the day if it is whole or the user wants what there is."""
         market, day = part.market, part.days[0]
-        is_over, only_last_day = day < today(), self.exchange.only_last_day
         start, end = microseconds(day), microseconds(day + DAY)
+        paging, is_over = self._paging_of(market), day < today()
+        reach = paging.reach()
         # Pages of a day that is not over are of no use later, but for what could not be had again.
-        is_kept = is_over or only_last_day
+        is_kept = is_over or reach is not None
         pages = PageFile(fetch_log.folder(self.settings, market) / f"{day}{'' if is_kept else '.today'}.pages")
         if not is_kept:
             pages.delete()
         advance(pages.rows)
-        if only_last_day or not pages.is_whole:
-            for page, span in self._pages(market, pages.cursor, start, end):
-                pages.add(page, span)
-                advance(len(page.rows))
-        if only_last_day and is_over and not pages.covers(start, end):
+        lacks = ""
+        try:
+            if reach is not None or not pages.is_whole or pages.clock < end:
+                for page, span in self._pages(market, pages.cursor, start, end):
+                    pages.add(page, span)
+                    advance(len(page.rows))
+        except Incomplete as error:
+            lacks = f"the API gives {error}"
+        if is_over and not lacks and pages.clock < end:
+            lacks = f"the exchange's clock says {_clock(pages.clock)} UTC, so that it is not over"
+        elif is_over and reach is not None and not pages.covers(start, end):
             since = pages.covers_since(end)
             there = f"trades came since {_clock(max(since, start))} UTC" if since else "no trade of it came in time"
-            self.say(
-                f"{market}: {day} is not whole, {there}; run this at least twice a day, what comes is kept until its "
-                "day is whole."
-            )
+            lacks = f"{there}; what comes is kept until its day is whole, so ask more often than they go"
+        if lacks:
+            self.lacking.append(f"{market}: {day} is not whole and not fetched yet: {lacks}.")
+        if (lacks and not self.options.with_incomplete) or not (is_over or self.options.with_today):
             return
-        if not is_over and not self.options.with_today:
-            return
-        answer = self.exchange.answer
-        trades = _in_order(market, day, self._trades(market, pages), self.options.without_ids)
-        landing = Landing(self.settings, self.options, market)
-        yield from landing.write((day,), answer.kind, trades.to_batches(BATCH_ROWS), are_over=is_over)
-        if is_over or not is_kept:
+        is_whole = is_over and not lacks
+        trades = _in_order(market, day, self._trades(paging, pages), self.options.without_ids)
+        self.landing.left_out["that came twice"] += pages.rows - trades.num_rows
+        self.landing.read += pages.rows - trades.num_rows
+        if not self.options.without_ids:
+            self.landing.missing += _count_missing(paging, pages)
+        batches = trades.to_batches(BATCH_ROWS)
+        yield from self.landing.write(market, (day,), paging.answer.kind, batches, are_whole=is_whole)
+        if is_whole or not is_kept:
             pages.delete()
 
-    def _trades(self, market: Market, pages: PageFile) -> list[pa.RecordBatch]:
-        return [self.exchange.answer.trades(rows, str(market)) for rows in (*pages.pages(), [])]
+    def _trades(self, paging: Paging, pages: PageFile) -> list[pa.RecordBatch]:
+        return [paging.answer.trades(rows, f"{self.exchange.name} {paging.market}") for rows in (*pages.pages(), [])]
 
-    def _pages(
-        self, market: Market, cursor: Cursor, start: int, end: int
-    ) -> Iterator[tuple[Page, tuple[int, int] | None]]:
+    def _pages(self, market: Market, cursor: Cursor, start: int, end: int) -> Iterator[tuple[Page, tuple[int, int]]]:
         """Yield the pages from a cursor on, with their rows of the time from ``start`` to before ``end``.
 
-        With each comes the time of which it has all trades, by the exchange's last trade, in microseconds.
+        With each come the time of its first row and that of the exchange's clock (microseconds). Raise Incomplete if
+        what an answer lacks stays.
         """
         paging = self._paging_of(market)
-        attempts = 0
+        doubts, wait = 0, download.Wait(download.session())
         while True:
-            now = _now()
             page = self._ask(market, partial(paging.page, cursor, start, end))
-            if page.rows and page.cursor == cursor and not page.is_last:
-                # The same page came again: asking once more helps if the exchange only stumbled.
-                attempts += 1
-                if attempts == ATTEMPTS:
-                    raise CryptoError(f"{market.exchange} gives the same page of {market.name} again and again.")
-                time.sleep(FIRST_WAIT * 2 ** (attempts - 1))
-                continue
-            attempts, cursor = 0, page.cursor
+            is_same = page.cursor is not None and page.cursor == cursor and not page.is_last
+            if doubt := page.doubt or ("the same page again and again" if is_same else ""):
+                doubts += 1
+                if doubts < CONFIRMED:
+                    wait.pause(f"{market.exchange} gives {doubt}")
+                    continue
+                if is_same or (not page.rows and not page.is_last):
+                    raise Incomplete(doubt)
+            doubts, cursor, wait = 0, page.cursor, download.Wait(download.session())
             moments = paging.answer.moments(page.rows)
             inside = [row for row, moment in zip(page.rows, moments, strict=True) if start <= moment < end]
-            yield Page(inside, page.cursor, page.is_last), (min(moments), now) if moments else None
+            clock = _clock_of(paging.client)
+            yield Page(inside, page.cursor, page.is_last), (min(moments, default=clock), clock)
             if page.is_last:
                 return
 
@@ -153,15 +165,23 @@ class ApiSource:
         import ccxt
 
         client = getattr(ccxt, self.exchange.ccxt)({"session": download.session(), "timeout": 60_000})
+        client.options["defaultType"] = "spot"
+        if "types" in (markets := client.options.get("fetchMarkets") or {}):
+            client.options["fetchMarkets"] = {**markets, "types": ["spot"]}
         client.on_json_response = self._decode
         # CCXT hands this to the session with each request, where it counts more than the session's own.
         client.validateServerSsl = download.authorities() or True
         if self.settings.exchange_mirror:
-            addresses = {part: client.implode_hostname(url) for part, url in client.urls["api"].items() if url}
-            client.urls["api"] = {part: download.address(self.settings, url) for part, url in addresses.items()}
+            client.urls["api"] = self._mirrored(client, client.urls["api"])
         if download.is_local(self.settings):
             client.rateLimit = 0
         return client
+
+    def _mirrored(self, client: Any, urls: Any) -> Any:
+        """Return the addresses of an API, which are a text or nested by kind, as those of the mirror."""
+        if isinstance(urls, dict):
+            return {kind: self._mirrored(client, inner) for kind, inner in urls.items()}
+        return download.address(self.settings, client.implode_hostname(urls)) if urls else urls
 
     def _decode(self, text: str) -> Any:
         self._requests += 1
@@ -174,16 +194,19 @@ class ApiSource:
         """
         import ccxt
 
-        for attempt in range(1, ATTEMPTS + 1):
+        wait, attempts = download.Wait(download.session()), 0
+        while True:
             try:
                 return ask()
-            except (ccxt.NetworkError, ValueError, KeyError, TypeError) as error:
-                if attempt == ATTEMPTS:
+            except (ccxt.NetworkError, ValueError, LookupError, TypeError) as error:
+                # What only the answer's text says: the exchange is overloaded, or this machine asked too often.
+                is_busy = isinstance(error, ccxt.DDoSProtection | ccxt.ExchangeNotAvailable) and not error.__cause__
+                attempts += not is_busy
+                if attempts == ATTEMPTS:
                     raise _explain(market, error) from error
-                time.sleep(FIRST_WAIT * 2 ** (attempt - 1))
+                wait.pause(f"{market.exchange} answers: {first_line(error)}")
             except ccxt.BaseError as error:
                 raise _explain(market, error) from error
-        raise AssertionError
 
 
 def _explain(market: Market, error: Exception) -> CryptoError:
@@ -195,6 +218,11 @@ def _explain(market: Market, error: Exception) -> CryptoError:
         return CryptoError(f"{place} knows no market {market.name}; check its name on the exchange's site.")
     if isinstance(error, ccxt.NetworkError) or isinstance(cause, requests.ConnectionError | requests.Timeout):
         return download.unreachable(place, cause or error)
+    if isinstance(error, ccxt.NotSupported | ccxt.ArgumentsRequired | ccxt.AuthenticationError):
+        return CryptoError(
+            f"{place}'s API gives no trades as this command asks ({first_line(error)}); use --from tardis, or `crypto "
+            "import` for files that you have."
+        )
     return CryptoError(f"{place} gave an answer that can't be used ({first_line(error)}); run the same command again.")
 
 
@@ -208,9 +236,24 @@ def _in_order(market: Market, day: date, pages: list[pa.RecordBatch], without_id
     return trades
 
 
+def _count_missing(paging: Paging, pages: PageFile) -> int:
+    """Return how many numbers between the first and the last are not there; 0 if trades are not numbered."""
+    numbers = {number for rows in pages.pages() for row in rows if (number := paging.number(row)) is not None}
+    return max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
+
+
 def _now() -> int:
     return int(time.time() * 1_000_000)
 
 
+def _clock_of(client: Any) -> int:
+    """Return what the exchange's clock said with its last answer, else this machine's, in microseconds since 1970."""
+    try:
+        said = parsedate_to_datetime((client.last_response_headers or {}).get("Date", ""))
+    except ValueError:
+        return _now()
+    return int(said.timestamp()) * 1_000_000
+
+
 def _clock(moment: int) -> str:
-    return datetime.fromtimestamp(moment / 1_000_000, UTC).strftime("%H:%M")
+    return datetime.fromtimestamp(moment / 1_000_000, UTC).strftime("%Y-%m-%d %H:%M")

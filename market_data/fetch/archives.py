@@ -36,8 +36,9 @@ class ArchiveSource:
     unit = "bytes"
 
     def __init__(self, settings: Settings, options: FetchOptions, archive: Archive) -> None:
-        self.settings, self.options, self.archive = settings, options, archive
+        self.settings, self.archive = settings, archive
         self.name = archive.name
+        self.landing = Landing(settings, options)
 
     def plan(self, market: Market, days: list[date], say: Callable[[str], None]) -> list[Part]:
         """Return the file of a month where most of it is wanted and it is there, else those of its days."""
@@ -77,18 +78,21 @@ class ArchiveSource:
         """Return the parts that are there; a month that is not is looked for day by day."""
         found: list[Part] = []
         with ThreadPoolExecutor(8) as pool:
-            for part, size in zip(parts, pool.map(lambda part: download.size(part.url), parts), strict=True):
+            for part, size in zip(parts, pool.map(lambda part: self._size(part.url), parts), strict=True):
                 if size is not None:
                     found.append(replace(part, size=size))
                     continue
                 for day in part.days if part.url != self._day(part.market, part.days[0]).url else ():
                     daily = self._day(part.market, day)
-                    if (size := download.size(daily.url)) is not None:
+                    if (size := self._size(daily.url)) is not None:
                         found.append(replace(daily, size=size))
         missing = sorted({day for part in parts for day in part.days} - {day for part in found for day in part.days})
         if missing:
             say(f"{self.name} has no trades of {parts[0].market} for {list_days(missing)}{self.archive.note}.")
         return found
+
+    def _size(self, url: str) -> int | None:
+        return download.size(url, self.archive.missing)
 
     def _has_begun(self, part: Part) -> bool:
         path = self._path(part)
@@ -115,7 +119,7 @@ class ArchiveSource:
             download.fetch(part.url, path, advance, sha256)
         try:
             kind, batches = _read(path)
-            yield from Landing(self.settings, self.options, part.market).write(part.days, kind, batches)
+            yield from self.landing.write(part.market, part.days, kind, batches)
         except CryptoError as error:
             # A broken file is fetched anew by the next call; one whose trades are refused is kept.
             if error.__cause__:

@@ -4,42 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from lakehouse.errors import CryptoError, first_line
+from lakehouse.errors import CryptoError, first_line, to_stderr
 from lakehouse.settings import Settings
+from market_data.fetch.progress import duration
 
 CHUNK = 1 << 16
 # Seconds to connect, and to wait for the next bytes.
 TIMEOUT = (10, 60)
-# Waits of 0, 2, 4, ... seconds between tries, or as long as the server says; 418 is Binance's ban of those who ignored
-# 429. A host that is not there, or not trusted, is told soon.
-RETRY = Retry(
-    total=8,
-    connect=2,
-    other=0,
-    backoff_factor=1,
-    status_forcelist=(418, 429, 500, 502, 503, 504, 520, 521, 522, 524),
-    allowed_methods=("GET", "HEAD"),
-    raise_on_status=False,
+# A host that is not there, or not trusted, is told soon.
+RETRY = Retry(total=2, backoff_factor=1, allowed_methods=("GET", "HEAD"), respect_retry_after_header=False)
+# A host that is busy or asks to be left alone is waited for; 418 is Binance's ban of those who ignored 429.
+BUSY = (418, 429, 500, 502, 503, 504, 520, 521, 522, 524)
+# Seconds before the second attempt and at most between two; each wait is twice the one before.
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+# What no waiting helps against, and what does.
+REFUSED = {
+    401: "wants a key, and this command has none; use another source",
+    403: "does not serve this machine's network; try another network, without VPN, or another source",
+    407: "is asked through a proxy that wants a name and a password; put them into HTTPS_PROXY, as "
+    "http://name:password@host:port",
+    451: "does not serve this country; use another exchange or source, such as --from tardis",
+}
+CLOUDFLARE = (
+    "is guarded by Cloudflare, which takes this machine for a robot or blocks its network; try another network, "
+    "without VPN, or again in an hour"
 )
 # A line that broke is taken up again as long as bytes come, and so many times without any.
 ATTEMPTS = 5
-# What is answered for a file or a market that is not there; Tardis says 400.
-MISSING = (400, 403, 404)
 # What a server answers that gives no sizes without files.
 NO_HEAD = (405, 501)
-
-
-class NotThere(CryptoError):
-    """The server has no such file."""
 
 
 def address(settings: Settings, url: str) -> str:
@@ -58,18 +63,78 @@ def authorities() -> str | None:
     return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or None
 
 
+class PatientSession(requests.Session):
+    """Waits as long as a busy host needs, says so through ``say``, and gives up after ``limit`` seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.say: Callable[[str], None] = to_stderr
+        self.limit = 600.0
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Return an answer; raise CryptoError for one that no waiting helps against."""
+        host, wait = urlsplit(url).netloc, Wait(self)
+        while True:
+            answer = super().request(method, url, *args, **options)
+            if answer.status_code in BUSY:
+                answer.close()
+                wait.pause(f"{host} answers {_status(answer)}", _retry_after(answer))
+                continue
+            if help := REFUSED.get(answer.status_code):
+                if answer.status_code == 403 and "cloudflare" in answer.headers.get("Server", "").lower():
+                    help = CLOUDFLARE
+                raise CryptoError(f"{host} {help} (it answers {_status(answer)}).")
+            return answer
+
+
+class Wait:
+    """The waits for one answer, each twice as long as the one before."""
+
+    def __init__(self, session: PatientSession) -> None:
+        self.session, self.next, self.waited = session, FIRST_WAIT, 0.0
+
+    def pause(self, why: str, seconds: float | None = None) -> None:
+        """Say why and how long, and wait; raise CryptoError if all waits would be longer than the limit."""
+        seconds = seconds or self.next
+        if self.waited + seconds > self.session.limit:
+            raise CryptoError(
+                f"{why}, and a wait of {duration(seconds)} more would be longer than --wait allows "
+                f"({duration(self.session.limit)}); run the same command again after that: it goes on where it stopped."
+            )
+        way_out = "" if self.waited else "; Ctrl-C stops, and the same command goes on from there"
+        self.session.say(f"{why}: waiting {duration(seconds)} before asking again{way_out}.")
+        time.sleep(seconds)
+        self.waited += seconds
+        self.next = min(2 * self.next, LONGEST_WAIT)
+
+
+def _status(answer: requests.Response) -> str:
+    return f"{answer.status_code} {answer.reason or ''}".strip()
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Return how many seconds a host asks to wait: it says them, or until when."""
+    said = answer.headers.get("Retry-After", "")
+    if said.isdigit():
+        return float(said)
+    try:
+        return max(parsedate_to_datetime(said).timestamp() - time.time(), 0)
+    except ValueError:
+        return None
+
+
 @cache
-def session() -> requests.Session:
+def session() -> PatientSession:
     """Return the session of this process; it uses the proxy and the authorities of the environment."""
-    new = requests.Session()
+    new = PatientSession()
     new.verify = authorities() or True
     for scheme in ("https://", "http://"):
         new.mount(scheme, HTTPAdapter(max_retries=RETRY))
     return new
 
 
-def size(url: str) -> int | None:
-    """Return how many bytes a file has, None if the server has no such file."""
+def size(url: str, missing: Sequence[int]) -> int | None:
+    """Return how many bytes a file has, None if the server has no such file and thus answers one of ``missing``."""
     try:
         answer = session().head(url, timeout=TIMEOUT, allow_redirects=True)
         if answer.status_code in NO_HEAD:
@@ -77,14 +142,14 @@ def size(url: str) -> int | None:
                 pass
     except requests.RequestException as error:
         raise unreachable(urlsplit(url).netloc, error) from error
-    if answer.status_code in MISSING:
+    if answer.status_code in missing:
         return None
     _refuse(url, answer)
     return int(answer.headers.get("Content-Length", 0))
 
 
 def text(url: str) -> str:
-    """Return a small file of text; raise NotThere if the server has no such file."""
+    """Return a small file of text."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             answer = session().get(url, timeout=TIMEOUT)
@@ -100,8 +165,8 @@ def text(url: str) -> str:
 def fetch(url: str, path: Path, advance: Callable[[int], None], sha256: Callable[[], str] | None = None) -> None:
     """Get a file, going on where an earlier call stopped; ``advance`` is told of bytes as they come.
 
-    The file appears under its name only when it is whole and equals what ``sha256`` returns. Raise NotThere if the
-    server has no such file, else CryptoError if it can't be had.
+    The file appears under its name only when it is whole and equals what ``sha256`` returns. Raise CryptoError if it
+    can't be had.
     """
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -157,12 +222,9 @@ def _digest(path: Path) -> str:
 
 
 def _refuse(url: str, answer: requests.Response) -> None:
-    if answer.status_code in MISSING:
-        raise NotThere(f"There is no {url}.")
     if not answer.ok:
         raise CryptoError(
-            f"{urlsplit(url).netloc} answered {answer.status_code} {answer.reason} to {url}; run the same command "
-            "again later."
+            f"{urlsplit(url).netloc} answers {_status(answer)} to {url}; run the same command again later."
         )
 
 
@@ -172,6 +234,8 @@ def unreachable(host: str, error: BaseException) -> CryptoError:
     inner = error.args[0] if error.args else error
     inner = getattr(inner, "reason", None) or inner
     reason = first_line(inner if isinstance(inner, BaseException) else error)
+    if "407 " in reason:
+        return CryptoError(f"{host} {REFUSED[407]}.")
     return CryptoError(
         f"{host} can't be reached ({reason}); check the network, HTTPS_PROXY and SSL_CERT_FILE, and run the same "
         "command again: it goes on where it stopped."

@@ -15,7 +15,7 @@ from typing import Any
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 from market_data.day_files import DayFile
-from market_data.exchanges.exchange import Page
+from market_data.exchanges.exchange import Cursor, Page
 from market_data.markets import Market
 
 
@@ -25,7 +25,7 @@ def folder(settings: Settings, market: Market) -> Path:
 
 
 class FetchLog:
-    """The whole days of a market that have been fetched, each with its file and the id of its first trade."""
+    """The whole days of a market that have been fetched, each with its file."""
 
     def __init__(self, settings: Settings, market: Market) -> None:
         self.market = market
@@ -40,26 +40,13 @@ class FetchLog:
         known = self._days.get(str(day))
         return known is not None and there is not None and known["path"] == there
 
-    def add(self, day: DayFile, first_id: int | None) -> None:
+    def add(self, day: DayFile) -> None:
         """Remember a day."""
-        self._days[str(day.day)] = {"path": day.path, "rows": day.rows, "first_id": first_id}
+        self._days[str(day.day)] = {"path": day.path, "rows": day.rows}
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         temporary.write_text(json.dumps(dict(sorted(self._days.items())), indent=1))
         temporary.replace(self._path)
-
-    def check_first_id(self, day: date, first_id: int | None) -> None:
-        """Raise CryptoError if a day's ids start below those of an earlier day, or above those of a later one."""
-        if first_id is None:
-            return
-        known = {date.fromisoformat(name): one["first_id"] for name, one in self._days.items()}
-        others = {other: number for other, number in known.items() if number is not None and other != day}
-        before = max((other for other in others if other < day), default=None)
-        after = min((other for other in others if other > day), default=None)
-        if before and others[before] >= first_id:
-            raise ids_start_again(self.market, day)
-        if after and first_id >= others[after]:
-            raise ids_start_again(self.market, after)
 
 
 def ids_start_again(market: Market, day: date) -> CryptoError:
@@ -73,7 +60,8 @@ def ids_start_again(market: Market, day: date) -> CryptoError:
 class PageFile:
     """The pages of one day that have come, a line each; a line that was cut off by a kill is left out.
 
-    ``cursor`` is that of the next page, ``rows`` how many rows have come, ``is_whole`` whether there are no more pages.
+    ``cursor`` is that of the next page, ``rows`` how many rows have come, ``is_whole`` whether there are no more pages,
+    ``clock`` what the exchange's clock said with the last (microseconds since 1970).
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,12 +75,12 @@ class PageFile:
             os.truncate(path, end)
 
     def _reset(self) -> None:
-        self.cursor: int | str | None = None
-        self.rows, self.is_whole = 0, False
+        self.cursor: Cursor = None
+        self.rows, self.is_whole, self.clock = 0, False, 0
         self._spans: list[tuple[int, int]] = []
 
-    def add(self, page: Page, span: tuple[int, int] | None = None) -> None:
-        """Keep a page; ``span`` is the time of which it has all trades."""
+    def add(self, page: Page, span: tuple[int, int]) -> None:
+        """Keep a page; ``span`` is the time of its first row and the exchange's, between which it has all trades."""
         self._write({"rows": page.rows, "cursor": page.cursor, "is_last": page.is_last, "span": span})
 
     def _write(self, page: dict[str, Any]) -> None:
@@ -128,14 +116,16 @@ class PageFile:
     def _count(self, page: dict[str, Any]) -> None:
         self.cursor, self.is_whole = page["cursor"], page["is_last"]
         self.rows += len(page["rows"])
-        if page["span"]:
-            self._spans.append((page["span"][0], page["span"][1]))
+        self.clock = page["span"][1]
+        self._spans.append((page["span"][0], page["span"][1]))
 
     def _read(self) -> Iterator[tuple[bytes, dict[str, Any]]]:
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
             for line in file:
-                if not line.endswith(b"\n"):
+                page = json.loads(line) if line.endswith(b"\n") else {}
+                # Half a line, or one of an earlier version, which had other cursors.
+                if not page.get("span") or not isinstance(page["cursor"], list | None):
                     return
-                yield line, json.loads(line)
+                yield line, page

@@ -18,6 +18,7 @@ class FetchOptions:
     without_ids: bool = False
     tick_rule: bool = False
     with_today: bool = False
+    with_incomplete: bool = False
 
 
 @dataclass(frozen=True)

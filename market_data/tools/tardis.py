@@ -21,4 +21,5 @@ def _address(market: Market, day: date) -> str:
 
 
 # Of recorded trades of BTCUSDT, packed as Tardis does.
-ARCHIVE = Archive("Tardis", bytes_per_row=11, day=_address, only_first_days=True)
+# It says 400 to a market or a day that it does not have.
+ARCHIVE = Archive("Tardis", bytes_per_row=11, day=_address, only_first_days=True, missing=(400, 404))

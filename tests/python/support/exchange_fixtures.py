@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from market_data.fetch import api, download
+from market_data.fetch import download
 from support.exchange_server import ExchangeServer
 
 
@@ -13,7 +13,7 @@ def exchanges(monkeypatch: pytest.MonkeyPatch) -> Iterator[ExchangeServer]:
     """A server of exchanges, which `crypto fetch` asks instead of the real ones."""
     server = ExchangeServer()
     monkeypatch.setattr(download.RETRY, "backoff_factor", 0.01)
-    monkeypatch.setattr(api, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(download, "FIRST_WAIT", 0.01)
     download.session.cache_clear()
     monkeypatch.setenv("CRYPTO_EXCHANGE_MIRROR", server.address)
     for name in ("NO_PROXY", "no_proxy"):
