@@ -12,7 +12,7 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Archive, Cursor, Exchange, NumberedPaging
+from market_data.exchanges.exchange import OTHER_QUESTION, Archive, Cursor, Exchange, NumberedPaging
 
 MILLISECOND, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
 # Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
@@ -56,8 +56,10 @@ class AggregatedTrades(NumberedPaging):
         rows = self._ask(fromId=cursor[0], limit=self.limit)
         newest = max(self.answer.moments(rows), default=0)
         # After numbers have started again, older trades come once more.
-        if not rows or self.number(rows[-1]) < cursor[0] or newest < self._latest:
+        if not rows or newest < self._latest:
             return rows, None
+        if self.number(rows[0]) < cursor[0]:
+            raise ValueError(OTHER_QUESTION)
         self._latest = newest
         return rows, [self.number(rows[-1]) + 1]
 

@@ -52,8 +52,11 @@ class Trades(NumberedPaging):
             if not older or (rows and self.number(older[0]) >= self.number(rows[0])):
                 break
             rows = older + rows
-        newest = self.number(rows[-1]) if rows else 0
-        return rows, ([newest + 1] if newest >= cursor[0] else [after] if rows else None)
+        if rows and self.number(rows[-1]) >= cursor[0]:
+            return rows, [self.number(rows[-1]) + 1]
+        newest = self.newest() if rows else None
+        # A page of numbers that are not there is passed over if there are later ones.
+        return rows, ([after] if newest and self.number(newest) >= after else None)
 
     def newest(self) -> Any | None:
         """Return the first of the latest trades."""

@@ -38,6 +38,7 @@ Cursor = list[Any] | None
 
 # What is doubted is asked for so often.
 CONFIRMED = 3
+OTHER_QUESTION = "the answer is one to another question"
 
 
 class Incomplete(CryptoError):
@@ -107,10 +108,6 @@ class Paging:
             return inside
         return inside * (end - start) / max(moments[-1] - start, 1)
 
-    def number(self, row: Any) -> int | None:
-        """Return a row's number, if the exchange numbers each market's trades one by one."""
-        return None
-
     def moment(self, row: Any) -> int:
         """Return a row's time in microseconds since 1970."""
         return self.answer.moments([row])[0]
@@ -118,6 +115,10 @@ class Paging:
 
 class NumberedPaging(Paging):
     """Forwards by number, from a trade before the day to one after it, so that numbers tell what an answer lacks."""
+
+    def number(self, row: Any) -> int:
+        """Return a row's number; the exchange numbers each market's trades one by one."""
+        raise NotImplementedError
 
     def first(self, start: int) -> list[Any]:
         """Return the cursor of a trade before ``start`` (microseconds), or of the market's first."""
@@ -147,17 +148,16 @@ class NumberedPaging(Paging):
             rows, following = self.rows(cursor)
         wanted = cursor[0]
         if following is None:
-            newest = self.newest()
-            what = f"no trade from number {wanted} on" if wanted is not None else "no trades"
-            if newest and self.number(newest) >= (wanted or 0):  # type: ignore[operator]
-                what += f", though its newest is number {self.number(newest)}"
-                return Page([], cursor, is_last=False, doubt=what)
-            again = self.start_again(start, end)
-            return Page([], again or cursor, again is None, what)
-        numbers = [number for row in rows if (number := self.number(row)) is not None]
-        wanted = min(numbers) if wanted is None else wanted
-        lacking = len(set(range(wanted, max(numbers) + 1)).difference(numbers)) if max(numbers) >= wanted else 0
-        doubt = f"no trade for {lacking} of the numbers {wanted} to {max(numbers)}" if lacking else ""
+            latest, what = self.newest(), f"no trade from number {wanted} on"
+            newest = self.number(latest) if latest else None
+            again = self.start_again(start, end) if newest is not None and newest + 1 < wanted else None
+            if newest is None or newest + 1 == wanted or again:
+                return Page([], again or cursor, not again, what)
+            return Page([], cursor, is_last=False, doubt=f"{what}, though its newest is number {newest}")
+        numbers = {self.number(row) for row in rows}
+        wanted = range(min(numbers) if wanted is None else wanted, following[0])
+        lacking = len(set(wanted) - numbers)
+        doubt = f"no trade for {lacking} of the {len(wanted)} numbers from {wanted.start} on" if lacking else ""
         return Page(rows, following, self.moment(rows[0]) >= end, doubt)
 
     def _begin(self, start: int) -> tuple[list[Any], list[Any], Cursor]:
@@ -165,10 +165,10 @@ class NumberedPaging(Paging):
         for _ in range(CONFIRMED):
             cursor = self.first(start)
             rows, following = self.rows(cursor)
-            if rows and self.moment(rows[0]) < start:
-                return cursor, rows, following
-            if all(self.is_first(rows[0]) if rows else not self.newest() for _ in range(CONFIRMED)):
-                return cursor, rows, following
+            if (rows and self.moment(rows[0]) < start) or all(
+                self.is_first(rows[0]) if rows else not self.newest() for _ in range(CONFIRMED)
+            ):
+                return [self.number(rows[0]) if rows else 0, *cursor[1:]], rows, following
             self.forget()
         raise Incomplete("no trade before the first of the day, though the market has one")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from market_data.exchanges.exchange import COINS, MONEY, Cursor, Exchange, NumberedPaging
+from market_data.exchanges.exchange import COINS, MONEY, OTHER_QUESTION, Cursor, Exchange, NumberedPaging
 
 SECOND = 1_000_000
 # REST puts X before old coins and Z before money, both four letters long: XXBTZUSD, and USDTZUSD.
@@ -27,13 +27,15 @@ class Trades(NumberedPaging):
     Several trades can have one such time, and a page can end between them, so the next one begins with that time again.
     """
 
-    def _ask(self, since: int | None = None, count: int = 1000) -> tuple[list[Any], int]:
+    def _ask(self, since: int | None = None, count: int | None = None) -> tuple[list[Any], int]:
         """Return rows after a time in nanoseconds, and the time of the last."""
-        asked = {"pair": self.market, "count": count} | ({} if since is None else {"since": str(since)})
+        asked = {"pair": self.market, "count": count or self.limit} | ({} if since is None else {"since": str(since)})
         result = self.client.publicGetTrades(asked)["result"]
         last = int(result.pop("last"))
         # The one key that is left is Kraken's own name of the market.
         (rows,) = result.values()
+        if since and rows and self.moment(rows[0]) * 1000 + 999 < since:
+            raise ValueError(OTHER_QUESTION)
         return rows, last
 
     def number(self, row: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
@@ -22,7 +23,7 @@ from lakehouse.errors import CryptoError, first_line
 from lakehouse.settings import Settings
 from market_data import ordering
 from market_data.day_files import DayFile
-from market_data.exchanges.exchange import CONFIRMED, Cursor, Exchange, Incomplete, Page, Paging
+from market_data.exchanges.exchange import CONFIRMED, Cursor, Exchange, Incomplete, NumberedPaging, Page, Paging
 from market_data.fetch import download, fetch_log
 from market_data.fetch.fetch_log import PageFile
 from market_data.fetch.landing import Landing
@@ -75,7 +76,10 @@ class ApiSource:
             start, end = microseconds(days[0]), min(microseconds(days[-1] + DAY), _now())
             paging = self._paging_of(market)
             began, before = time.monotonic(), self._requests
-            count = self._ask(market, partial(paging.count, start, end))
+            try:
+                count = self._ask(market, partial(paging.count, start, end))
+            except Incomplete:
+                count = 0.0
             each = (time.monotonic() - began) / max(self._requests - before, 1)
             each = max(each, paging.client.rateLimit / 1000)
             share = len(days) / ((days[-1] - days[0]).days + 1)
@@ -134,18 +138,20 @@ class ApiSource:
         what an answer lacks stays.
         """
         paging = self._paging_of(market)
-        doubts, wait = 0, download.Wait(download.session())
+        doubts: Counter[str] = Counter()
+        wait = download.Wait(download.session())
         while True:
             page = self._ask(market, partial(paging.page, cursor, start, end))
-            is_same = page.cursor is not None and page.cursor == cursor and not page.is_last
+            is_same = page.cursor == cursor and not page.is_last
             if doubt := page.doubt or ("the same page again and again" if is_same else ""):
-                doubts += 1
-                if doubts < CONFIRMED:
+                # What stays the same is believed; an answer that lacks more than another is not.
+                doubts[doubt] += 1
+                if doubts[doubt] < CONFIRMED and doubts.total() < CONFIRMED**2:
                     wait.pause(f"{market.exchange} gives {doubt}")
                     continue
-                if is_same or (not page.rows and not page.is_last):
+                if is_same or doubts[doubt] < CONFIRMED:
                     raise Incomplete(doubt)
-            doubts, cursor, wait = 0, page.cursor, download.Wait(download.session())
+            doubts, cursor, wait = Counter(), page.cursor, download.Wait(download.session())
             moments = paging.answer.moments(page.rows)
             inside = [row for row, moment in zip(page.rows, moments, strict=True) if start <= moment < end]
             clock = _clock_of(paging.client)
@@ -238,7 +244,9 @@ def _in_order(market: Market, day: date, pages: list[pa.RecordBatch], without_id
 
 def _count_missing(paging: Paging, pages: PageFile) -> int:
     """Return how many numbers between the first and the last are not there; 0 if trades are not numbered."""
-    numbers = {number for rows in pages.pages() for row in rows if (number := paging.number(row)) is not None}
+    if not isinstance(paging, NumberedPaging):
+        return 0
+    numbers = {paging.number(row) for rows in pages.pages() for row in rows}
     return max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
 
 

@@ -24,13 +24,22 @@ import numpy as np
 MILLISECOND, SECOND, HOUR, DAY = 1_000, 1_000_000, 3_600_000_000, 86_400_000_000
 # What each exchange's times are rounded to.
 RESOLUTION = {"Binance": 1, "Kraken": 1, "Coinbase": 1, "Bitstamp": SECOND, "Gemini": MILLISECOND}
+RESOLUTION |= {"OKX": MILLISECOND, "Bybit": MILLISECOND}
+# Answers of a server, or of a proxy before it, that refuses or can't: the headers beside the status.
+REFUSALS: dict[str, dict[str, str]] = {
+    **{status: {} for status in ("401", "403", "404", "407", "451", "503")},
+    **{"429": {"Retry-After": "1"}, "418": {"Retry-After": "7200"}, "403 cloudflare": {"Server": "cloudflare"}},
+}
 # Kraken's own name of a market in an answer, by the one in the question.
 KRAKEN_NAMES = {"XBTUSD": "XXBTZUSD", "ETHUSD": "XETHZUSD"}
 
 
 @dataclass(frozen=True)
 class Trade:
-    """One trade: its time in microseconds, and the taker's side. ``members`` are the ids of Binance's aggregate."""
+    """One trade: its time in microseconds, and the taker's side. ``members`` are the ids of Binance's aggregate.
+
+    ``nanosecond`` is that of Kraken's time within the microsecond, by default another for each trade.
+    """
 
     number: int
     moment: int
@@ -38,11 +47,12 @@ class Trade:
     amount: str
     side: str
     members: tuple[int, int] = (0, 0)
+    nanosecond: int | None = None
 
     @property
     def nanoseconds(self) -> int:
         """Kraken's time, of which the last digits are lost in a double."""
-        return self.moment * 1000 + self.number % 1000
+        return self.moment * 1000 + (self.number % 1000 if self.nanosecond is None else self.nanosecond)
 
 
 def day_start(day: date) -> int:
@@ -128,6 +138,8 @@ class ExchangeServer(http.server.ThreadingHTTPServer):
         self.page = 1000
         # Seconds before each answer.
         self.delay = 0.0
+        # By how many seconds its clock is ahead.
+        self.clock_ahead = 0.0
         self.faults: list[Fault] = []
         self.met: list[str] = []
         self.requests: list[Request] = []
@@ -150,14 +162,19 @@ class ExchangeServer(http.server.ThreadingHTTPServer):
         self.archives.clear()
 
     def fault(self, kind: str, where: str, times: int = 1, after: int = 0) -> None:
-        """Let the next requests for an address go wrong: a status, cut, reset, checksum or again."""
+        """Let the next requests for an address go wrong.
+
+        A status, ``cut`` (half a body), ``reset``, ``checksum``, ``again`` (the answer before), ``empty`` (no rows), or
+        ``gap`` (no rows in the middle of a page). A pattern that begins with HEAD is for such requests.
+        """
         self.faults.append(Fault(kind, where, times, after))
 
     def next_fault(self, address: str) -> str | None:
         """Return the fault of this request, if it is to have one."""
         with self.lock:
             for fault in self.faults:
-                if re.search(fault.where, address) and fault.times:
+                is_meant = fault.where.startswith("HEAD") == address.startswith("HEAD")
+                if is_meant and re.search(fault.where, address) and fault.times:
                     if fault.after:
                         fault.after -= 1
                         return None
@@ -182,10 +199,15 @@ class NotThere(Exception):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # A body would wait 40 ms until its headers are acknowledged.
+    disable_nagle_algorithm = True
     server: ExchangeServer
 
     def log_message(self, *_: object) -> None:
         pass
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.server.clock_ahead)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -196,14 +218,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         self.server.requests.append(Request(self.command, host, path, query, span=self.headers.get("Range")))
         time.sleep(self.server.delay)
-        fault = self.server.next_fault(self.path) if self.command == "GET" else None
+        fault = self.server.next_fault(f"{'HEAD ' if self.command == 'HEAD' else ''}{self.path}")
         if fault == "reset":
             self.close_connection = True
             self.connection.close()
             return
-        if fault in ("401", "404", "429", "503"):
-            body = b'{"error": "slow down"}'
-            self._send(int(fault), body, {"Retry-After": "1"} if fault == "429" else {})
+        if fault in REFUSALS:
+            self._send(int(fault[:3]), b'{"error": "slow down"}', REFUSALS[fault])
             return
         try:
             status, body, headers = ANSWERS[host](self, path, query)
@@ -213,12 +234,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             body = self.server.last_answers.get(parts.path, body)
         elif fault == "checksum":
             body = b"0" * 64 + body[64:]
+        elif fault in ("empty", "gap"):
+            answer = json.loads(body)
+            rows = _rows_of(answer)
+            third = len(rows) // 3
+            rows[:] = [] if fault == "empty" else rows[:third] + rows[-third:]
+            if fault == "empty" and host == "api.kraken.com":
+                answer["result"]["last"] = query.get("since", "0")
+            body = json.dumps(answer).encode()
         self.server.last_answers[parts.path] = body
         self._send(status, body, headers, cut=fault == "cut")
 
     def _send(self, status: int, body: bytes, headers: dict[str, str], cut: bool = False) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers}.items():
+        self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
+        for name, value in {"Content-Type": "application/json", "Server": "exchange", **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -238,6 +268,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.server.trades[exchange, market]
         except KeyError:
             raise NotThere(status, json.dumps(body).encode()) from None
+
+
+def _rows_of(answer: object) -> list[object]:
+    """Return the first list in an answer of any exchange."""
+    if isinstance(answer, list):
+        return answer
+    if isinstance(answer, dict):
+        for inner in answer.values():
+            if (isinstance(inner, list) and inner) or isinstance(inner, dict):
+                return _rows_of(inner)
+    return []
 
 
 def _json(found: object, **headers: str) -> tuple[int, bytes, dict[str, str]]:
@@ -288,7 +329,8 @@ def _kraken(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, b
     given = query.get("since", "0")
     since = int(given) * (1 if len(given) > 12 else 1_000_000_000)
     found = [trade for trade in trades if trade.nanoseconds > since]
-    found = found[: min(int(query.get("count", 1000)), handler.server.page)]
+    size = min(int(query.get("count", 1000)), handler.server.page)
+    found = found[:size] if "since" in query else found[-size:]
     last = str(found[-1].nanoseconds if found else since)
     # Times have seven decimals, the last of which a double can't keep.
     rows = ",".join(
@@ -377,6 +419,61 @@ def _gemini(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, b
     )
 
 
+def _okx(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+    """Markets, the latest trades, and older ones before an id (type 1) or a time (type 2), the newest first."""
+    server = handler.server
+    if path == "api/v5/public/instruments":
+        names = [market for exchange, market in server.trades if exchange == "OKX"]
+        fixed = {"instType": "SPOT", "state": "live", "tickSz": "0.1", "lotSz": "0.00000001", "minSz": "0.00001"}
+        pairs = [{**dict(zip(("baseCcy", "quoteCcy"), name.split("-"), strict=True)), "instId": name} for name in names]
+        return _json({"code": "0", "msg": "", "data": [{**fixed, **pair} for pair in pairs]})
+    trades = handler.known("OKX", query["instId"], 200, {"code": "51001", "msg": "Instrument ID doesn't exist"})
+    if path == "api/v5/market/history-trades" and "after" in query:
+        after, by_time = int(query["after"]), query.get("type", "1") == "2"
+        trades = [trade for trade in trades if (trade.moment // MILLISECOND if by_time else trade.number) < after]
+    newest = trades[: -min(int(query.get("limit", 100)), server.page) - 1 : -1]
+    rows = [
+        {
+            **{"instId": query["instId"], "side": trade.side, "sz": trade.amount, "px": trade.price, "source": "0"},
+            **{"tradeId": str(trade.number), "ts": str(trade.moment // MILLISECOND)},
+        }
+        for trade in newest
+    ]
+    return _json({"code": "0", "msg": "", "data": rows})
+
+
+def _bybit(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+    """Markets, and the latest 60 trades, the newest first."""
+    assert query["category"] == "spot", query
+    if path == "v5/market/instruments-info":
+        names = [market for exchange, market in handler.server.trades if exchange == "Bybit"]
+        found = [
+            {
+                **{
+                    "symbol": name,
+                    "baseCoin": name[:-4],
+                    "quoteCoin": name[-4:],
+                    "status": "Trading",
+                    "innovation": "0",
+                },
+                **{"lotSizeFilter": {"basePrecision": "0.000001"}, "priceFilter": {"tickSize": "0.01"}},
+            }
+            for name in names
+        ]
+    else:
+        assert path == "v5/market/recent-trade", path
+        trades = handler.known("Bybit", query["symbol"], 200, {"retCode": 10001, "retMsg": "Not supported symbols"})
+        found = [
+            {
+                **{"execId": str(trade.number), "symbol": query["symbol"], "price": trade.price, "size": trade.amount},
+                **{"side": trade.side.title(), "time": str(trade.moment // MILLISECOND), "isBlockTrade": False},
+            }
+            for trade in trades[:-61:-1]
+        ]
+    result = {"category": "spot", "list": found, "nextPageCursor": ""}
+    return _json({"retCode": 0, "retMsg": "OK", "result": result, "time": int(time.time() * 1000)})
+
+
 def _archive(handler: _Handler, path: str, query: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
     server = handler.server
     with server.lock:
@@ -461,6 +558,8 @@ ANSWERS = {
     "api.exchange.coinbase.com": _coinbase,
     "www.bitstamp.net": _bitstamp,
     "api.gemini.com": _gemini,
+    "www.okx.com": _okx,
+    "api.bybit.com": _bybit,
     "data.binance.vision": _archive,
     "datasets.tardis.dev": _tardis,
 }

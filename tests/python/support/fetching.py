@@ -31,12 +31,12 @@ def fetched(settings: Settings, monkeypatch, exchange: str, *names: str, since: 
     """Fetch, without asking Postgres what the reference data lacks; return what was said."""
     monkeypatch.setattr(summary, "next_steps", lambda *_: ())
     said: list[str] = []
-    kept = ("may_replace", "without_ids", "tick_rule", "with_today")
+    kept = ("may_replace", "without_ids", "tick_rule", "with_today", "with_incomplete")
     chosen = FetchOptions(**{name: value for name, value in asked.items() if name in kept})
     options = {name: value for name, value in asked.items() if name not in kept}
     days = (date.fromisoformat(since), date.fromisoformat(until or since))
-    fetch.run(settings, exchange, names, *days, chosen, said.append, **options)
-    return "\n".join(said)
+    code = fetch.run(settings, exchange, names, *days, chosen, said.append, **options)
+    return "\n".join([*said, f"exit code {code}"])
 
 
 def landed(settings: Settings) -> dict[str, bytes]:
