@@ -67,11 +67,6 @@ class AggregatedTrades(NumberedPaging):
         """Return the last of all."""
         return next(iter(self._ask(limit=1)), None)
 
-    def is_first(self, row: Any) -> bool:
-        """Look a page further back."""
-        before = self._ask(fromId=max(self.number(row) - self.limit, 0), limit=1)
-        return not before or self.number(before[0]) >= self.number(row)
-
     def start_again(self, start: int, end: int) -> Cursor:
         """Look by time."""
         again = self._first(max(self._latest + MILLISECOND, start), end)

@@ -62,10 +62,6 @@ class Trades(NumberedPaging):
         """Return the first of the latest trades."""
         return next(iter(self._ask(limit=1)), None)
 
-    def is_first(self, row: Any) -> bool:
-        """Ask for the trade before it."""
-        return not self._ask(after=self.number(row), limit=1)
-
     def count(self, start: int, end: int) -> float:
         """Numbers have few gaps."""
         return self._number_at(end) - self._number_at(start)

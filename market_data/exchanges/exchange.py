@@ -74,6 +74,8 @@ class Page:
     cursor: Cursor
     is_last: bool
     doubt: str = ""
+    # The time from which it has all trades, if not that of its first row.
+    since: int | None = None
 
 
 class Paging:
@@ -132,18 +134,17 @@ class NumberedPaging(Paging):
         """Return the market's newest row, None if it has none."""
         raise NotImplementedError
 
-    def is_first(self, row: Any) -> bool:
-        """Return whether the market has no trade before a row."""
-        raise NotImplementedError
-
     def start_again(self, start: int, end: int) -> Cursor:
         """Return where trades after the last number are, if the market's numbers have started again."""
         return None
 
     def page(self, cursor: Cursor, start: int, end: int) -> Page:
         """Compare the numbers of an answer with those that must be in it."""
+        since = None
         if cursor is None:
             cursor, rows, following = self._begin(start)
+            # The market's first trade is number 0 or 1.
+            since = 0 if rows and self.number(rows[0]) <= 1 else None
         else:
             rows, following = self.rows(cursor)
         wanted = cursor[0]
@@ -158,19 +159,17 @@ class NumberedPaging(Paging):
         wanted = range(min(numbers) if wanted is None else wanted, following[0])
         lacking = len(set(wanted) - numbers)
         doubt = f"no trade for {lacking} of the {len(wanted)} numbers from {wanted.start} on" if lacking else ""
-        return Page(rows, following, self.moment(rows[0]) >= end, doubt)
+        return Page(rows, following, self.moment(rows[0]) >= end, doubt, since)
 
     def _begin(self, start: int) -> tuple[list[Any], list[Any], Cursor]:
         """Return the first cursor, and what `rows` gives there; look for it anew if an answer misled."""
         for _ in range(CONFIRMED):
             cursor = self.first(start)
             rows, following = self.rows(cursor)
-            if (rows and self.moment(rows[0]) < start) or all(
-                self.is_first(rows[0]) if rows else not self.newest() for _ in range(CONFIRMED)
-            ):
-                return [self.number(rows[0]) if rows else 0, *cursor[1:]], rows, following
+            if rows and (self.moment(rows[0]) < start or self.number(rows[0]) <= 1):
+                break
             self.forget()
-        raise Incomplete("no trade before the first of the day, though the market has one")
+        return [self.number(rows[0]) if rows else 0, *cursor[1:]], rows, following
 
 
 @dataclass(frozen=True)

@@ -64,11 +64,6 @@ class Trades(NumberedPaging):
         """Return the last of the latest trades."""
         return next(reversed(self._ask()[0]), None)
 
-    def is_first(self, row: Any) -> bool:
-        """Compare it with the first trade of all."""
-        rows, _ = self._ask(0, count=1)
-        return not rows or self.number(rows[0]) >= self.number(row)
-
 
 KRAKEN = Exchange(
     "Kraken",

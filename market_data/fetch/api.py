@@ -101,18 +101,14 @@ class ApiSource:
         advance(pages.rows)
         lacks = ""
         try:
-            if reach is not None or not pages.is_whole or pages.clock < end:
-                for page, span in self._pages(market, pages.cursor, start, end):
-                    pages.add(page, span)
+            if reach is not None or not pages.is_whole or min(pages.clock, pages.last) < end:
+                for page, span, last in self._pages(market, pages.cursor, start, end):
+                    pages.add(page, span, last)
                     advance(len(page.rows))
         except Incomplete as error:
             lacks = f"the API gives {error}"
-        if is_over and not lacks and pages.clock < end:
-            lacks = f"the exchange's clock says {_clock(pages.clock)} UTC, so that it is not over"
-        elif is_over and reach is not None and not pages.covers(start, end):
-            since = pages.covers_since(end)
-            there = f"trades came since {_clock(max(since, start))} UTC" if since else "no trade of it came in time"
-            lacks = f"{there}; what comes is kept until its day is whole, so ask more often than they go"
+        if is_over and not lacks:
+            lacks = _missing_end(pages, start, end, paging)
         if lacks:
             self.lacking.append(f"{market}: {day} is not whole and not fetched yet: {lacks}.")
         if (lacks and not self.options.with_incomplete) or not (is_over or self.options.with_today):
@@ -131,11 +127,13 @@ class ApiSource:
     def _trades(self, paging: Paging, pages: PageFile) -> list[pa.RecordBatch]:
         return [paging.answer.trades(rows, f"{self.exchange.name} {paging.market}") for rows in (*pages.pages(), [])]
 
-    def _pages(self, market: Market, cursor: Cursor, start: int, end: int) -> Iterator[tuple[Page, tuple[int, int]]]:
+    def _pages(
+        self, market: Market, cursor: Cursor, start: int, end: int
+    ) -> Iterator[tuple[Page, tuple[int, int], int]]:
         """Yield the pages from a cursor on, with their rows of the time from ``start`` to before ``end``.
 
-        With each come the time of its first row and that of the exchange's clock (microseconds). Raise Incomplete if
-        what an answer lacks stays.
+        With each come the time of its first row, that of the exchange's clock, and that of its last row. Raise
+        Incomplete if what an answer lacks stays.
         """
         paging = self._paging_of(market)
         doubts: Counter[str] = Counter()
@@ -155,7 +153,8 @@ class ApiSource:
             moments = paging.answer.moments(page.rows)
             inside = [row for row, moment in zip(page.rows, moments, strict=True) if start <= moment < end]
             clock = _clock_of(paging.client)
-            yield Page(inside, page.cursor, page.is_last), (min(moments, default=clock), clock)
+            since = min(moments, default=clock) if page.since is None else page.since
+            yield Page(inside, page.cursor, page.is_last), (since, clock), max(moments, default=0)
             if page.is_last:
                 return
 
@@ -240,6 +239,24 @@ def _in_order(market: Market, day: date, pages: list[pa.RecordBatch], without_id
     ):
         raise fetch_log.ids_start_again(market, day)
     return trades
+
+
+def _missing_end(pages: PageFile, start: int, end: int, paging: Paging) -> str:
+    """Return why pages that came well are not all of a day, empty if they are."""
+    if pages.clock < end:
+        return f"the exchange's clock says {_clock(pages.clock)} UTC, so that it is not over"
+    if paging.reach() is not None:
+        if pages.covers(start, end):
+            return ""
+        since = pages.covers_since(end)
+        there = f"trades came since {_clock(max(since, start))} UTC" if since else "no trade of it came in time"
+        return f"{there}; what comes is kept until its day is whole, so ask more often than they go"
+    if isinstance(paging, NumberedPaging) and pages.first >= start:
+        return "no trade before its first has been seen"
+    if pages.last < end:
+        newest = f", the newest is of {_clock(pages.last)} UTC" if pages.last else ""
+        return f"no trade after its last has been seen{newest}"
+    return ""
 
 
 def _count_missing(paging: Paging, pages: PageFile) -> int:

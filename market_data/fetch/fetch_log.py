@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -61,7 +62,8 @@ class PageFile:
     """The pages of one day that have come, a line each; a line that was cut off by a kill is left out.
 
     ``cursor`` is that of the next page, ``rows`` how many rows have come, ``is_whole`` whether there are no more pages,
-    ``clock`` what the exchange's clock said with the last (microseconds since 1970).
+    ``first`` and ``last`` the times between which trades were seen, of other days too, ``clock`` what the exchange's
+    clock said with the last page (microseconds since 1970).
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,12 +78,13 @@ class PageFile:
 
     def _reset(self) -> None:
         self.cursor: Cursor = None
-        self.rows, self.is_whole, self.clock = 0, False, 0
+        self.rows, self.is_whole = 0, False
+        self.first, self.last, self.clock = sys.maxsize, 0, 0
         self._spans: list[tuple[int, int]] = []
 
-    def add(self, page: Page, span: tuple[int, int]) -> None:
-        """Keep a page; ``span`` is the time of its first row and the exchange's, between which it has all trades."""
-        self._write({"rows": page.rows, "cursor": page.cursor, "is_last": page.is_last, "span": span})
+    def add(self, page: Page, span: tuple[int, int], last: int = 0) -> None:
+        """Keep a page and the time of its ``last`` row; ``span``, from its first to the exchange's, has no others."""
+        self._write({"rows": page.rows, "cursor": page.cursor, "is_last": page.is_last, "span": span, "last": last})
 
     def _write(self, page: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +119,7 @@ class PageFile:
     def _count(self, page: dict[str, Any]) -> None:
         self.cursor, self.is_whole = page["cursor"], page["is_last"]
         self.rows += len(page["rows"])
+        self.first, self.last = min(self.first, page["span"][0]), max(self.last, page.get("last", 0))
         self.clock = page["span"][1]
         self._spans.append((page["span"][0], page["span"][1]))
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from support.exchange_server import DAY, HOUR, MILLISECOND, SECOND, day_start, made
+from support.exchange_server import DAY, HOUR, MILLISECOND, SECOND, day_start, made, renumbered
 from support.fetching import expected, fetched, homes, landed, rows
 
 from lakehouse.errors import CryptoError
@@ -90,22 +90,31 @@ def test_numbers_that_an_exchange_never_gave_are_counted_and_no_hindrance(exchan
 
 
 @numbered
-@pytest.mark.parametrize(("hours", "is_whole"), [(-1, True), (1, False)], ids=["before", "in"])
-def test_the_first_and_the_last_day_of_a_market_are_whole(exchange, hours, is_whole, home, exchanges, monkeypatch):
-    # Nothing comes before, and nothing after.
-    trades = has_trades(exchanges, exchange, START + HOUR, START + 20 * HOUR)
+@pytest.mark.parametrize(
+    ("first", "last", "why"),
+    [
+        (START + HOUR, START + 30 * HOUR, "no trade before its first has been seen"),
+        (START - HOUR, START + 20 * HOUR, "no trade after its last has been seen, the newest is of 2024-08-02 19:"),
+        (START - HOUR, START + 30 * HOUR, "the exchange's clock says 2024-08-02 23:00 UTC, so that it is not over"),
+    ],
+    ids=["before", "after", "clock"],
+)
+def test_a_day_is_whole_only_if_its_ends_were_seen(exchange, first, last, why, home, exchanges, monkeypatch):
+    trades = has_trades(exchanges, exchange, first, last)
     settings, market = home(), NUMBERED[exchange][0]
-    assert "exit code 0" in fetched(settings, monkeypatch, exchange, market, **DAYS)
-    assert of_day(settings, exchange) == expected(trades, "2024-08-02", aggregated=exchange == "Binance")
-    # The exchange's clock says whether the day is over.
-    exchanges.clock_ahead = (START + DAY) / SECOND + 3600 * -hours - datetime.now(UTC).timestamp()
-    again = home()
-    said = fetched(again, monkeypatch, exchange, market, **DAYS)
-    assert (f"exit code {int(not is_whole)}" in said) and bool(landed(again)) == is_whole
-    assert is_whole or "the exchange's clock says 2024-08-02 23:00 UTC, so that it is not over" in said
+    if "clock" in why:
+        exchanges.clock_ahead = (START + DAY - HOUR) / SECOND - datetime.now(UTC).timestamp() + 1
+    said = fetched(settings, monkeypatch, exchange, market, **DAYS)
+    assert why in said and "exit code 1" in said and not landed(settings)
     exchanges.clock_ahead = 0
-    fetched(again, monkeypatch, exchange, market, **DAYS)
-    assert landed(again) == landed(settings)
+    # A market's first trade is number 1, and a newer trade comes.
+    exchanges.has(exchange, market, renumbered([*trades, replace(trades[-1], moment=START + 40 * HOUR)], 1))
+    if first > START:
+        settings = home()
+    else:
+        exchanges.has(exchange, market, [*trades, replace(trades[-1], moment=START + 40 * HOUR, number=1600)])
+    assert "exit code 0" in fetched(settings, monkeypatch, exchange, market, **DAYS)
+    assert len(of_day(settings, exchange)) == len(expected(trades, "2024-08-02", aggregated=exchange == "Binance"))
 
 
 def test_trades_of_one_nanosecond_at_the_border_of_pages_are_not_lost(home, exchanges, monkeypatch):

@@ -44,7 +44,7 @@ def certificate(tmp_path):
 
 def has_trades(server: ExchangeServer) -> None:
     server.has("Binance", "BTCUSDT", made("Binance", AUGUST, AUGUST + DAY, 50))
-    server.has("Kraken", "XBTUSD", made("Kraken", AUGUST, AUGUST + DAY, 50))
+    server.has("Kraken", "XBTUSD", made("Kraken", AUGUST - DAY, AUGUST + 2 * DAY, 50))
 
 
 @pytest.mark.parametrize(("exchange", "market"), SOURCES)
