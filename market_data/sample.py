@@ -35,10 +35,10 @@ SYMBOLS = tuple(MARKET)
 FIRST_DAY = date(2024, 1, 1)
 # The share of trades whose volume is null.
 MISSING_VOLUMES = 0.02
-# Kinds of dirty rows: a column of codes or values, and what is put there. Symbol -2 is an odd spelling, -1 is unknown.
+# Kinds of dirty rows: a column of codes or values, and what is put there. Symbol -1 is unknown.
 WRONG: tuple[tuple[str, list], ...] = (
     ("no_id", [True]),
-    ("symbol", [-2]),
+    ("odd_spelling", [True]),
     ("symbol", [-1]),
     ("exchange", [len(EXCHANGES)]),
     ("side", [2]),
@@ -226,6 +226,7 @@ class _Sample:
                 "user": np.minimum(_user(random["user"][0], count), 5_000),
                 "no_volume": no_volume,
                 "no_id": np.zeros(count, bool),
+                "odd_spelling": np.zeros(count, bool),
             }
             yield start, rows
             start += count
@@ -331,10 +332,10 @@ def _user(random: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _table(plan: Plan, rows: dict[str, np.ndarray]) -> pa.Table:
-    odd = [f" {plan.symbols[0].lower()}\t", "WAGMI"]
+    texts = [*plan.symbols, *(f" {symbol.lower()}\t" for symbol in plan.symbols), "WAGMI"]
     columns = [
         pc.if_else(pa.array(rows["no_id"]), None, _ids(f"t{plan.name}", rows["number"], 9)),
-        _pick([*plan.symbols, *odd], rows["symbol"]),
+        _pick(texts, rows["symbol"] + len(plan.symbols) * rows["odd_spelling"]),
         pa.array(rows["price"]),
         pa.array(rows["volume"], mask=rows["no_volume"]),
         _pick(["BUY", "SELL", "HOLD"], rows["side"]),

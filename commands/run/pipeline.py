@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from commands.run import alerts, history, lock, row_counts
+from commands.run import alerts, history, lock, notices, row_counts
 from commands.run.dbt_runner import run_dbt, target_folder
 from commands.run.display import Display, choose_display
 from commands.run.nodes import Node
@@ -103,7 +103,6 @@ def _run(settings: Settings, display: Display, options: list[str], started: floa
         },
         "rows": row_counts.by_table(settings, reasons),
         "rejected": {reason: rows for reason, rows in reasons.items() if reason is not None},
-        "beyond_type": row_counts.beyond_type(settings),
         "build": build,
         "checks": checks,
         "sync": published_tables(settings, build["invocation_id"]),
@@ -113,8 +112,24 @@ def _run(settings: Settings, display: Display, options: list[str], started: floa
     over_budget = history.is_over_budget(settings, cost)
     summary |= {"cost": round(cost, 6), "budget": settings.run_budget, "over_budget": over_budget}
     summary["ok"] = summary["ok"] and not (summary["over_budget"] and settings.fail_over_budget)
+    summary |= _look(settings, landed, summary)
     _save(settings, summary)
     return summary
+
+
+def _look(settings: Settings, landed: IngestResult, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return the sentences of what to look at (``notices``), and what the next run has to know of it (``seen``)."""
+    before = next(iter(history.summaries(settings, 1)), {}).get("seen", {})
+    rejections, seen = notices.of_rejections(settings, before)
+    sentences = [*notices.of_files(landed), *rejections]
+    if beyond := row_counts.beyond_type(settings):
+        sentences.append(
+            f"{beyond:,} daily candles have a quote volume beyond its type; it stands at the largest value there, and "
+            "vwap within low and high. Prices or volumes of their trades are hardly real."
+        )
+    if summary["over_budget"]:
+        sentences.append(f"The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).")
+    return {"notices": sentences, "seen": seen}
 
 
 def findings(settings: Settings, summary: dict[str, Any]) -> list[Node]:
@@ -185,17 +200,13 @@ def _show(summary: dict[str, Any], nodes: list[Node], settings: Settings, consol
     table.add_row("cost", f"${summary['cost']:.4f}")
     console.print()
     console.print(table)
-    for node in nodes:
-        console.print(f"{node}; look: {node.look}", markup=False)
-    if summary["beyond_type"]:
-        console.print(
-            f"[yellow]{summary['beyond_type']:,} daily candles have a quote volume beyond its type; it stands at the "
-            f"largest value there, and vwap within low and high. Prices or volumes of their trades are hardly real.[/]"
-        )
-    if summary["over_budget"]:
-        console.print(f"[yellow]The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).[/]")
+    for sentence in (*(f"{node}; look: {node.look}" for node in nodes), *summary["notices"]):
+        console.print(sentence, style="yellow", markup=False)
+    count = len(nodes) + len(summary["notices"])
     if summary["ok"] and not summary["rows"].get("bronze.trades"):
         console.print("[yellow]The tables are there, but no trade has landed; see above what is missing.[/]")
+    elif summary["ok"] and count:
+        console.print(f"[yellow]Done, with {count:,} thing{'s' * (count > 1)} to look at.[/]")
     elif summary["ok"]:
         console.print("[green]All is well.[/]")
     else:

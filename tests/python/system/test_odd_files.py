@@ -80,7 +80,8 @@ def test_odd_files_land_or_are_named_and_a_withdrawal_of_one_counts(home):
         os.chdir(PROJECT)
     done = crypto(home, "run")
     assert done.returncode == 0, done.stdout + done.stderr
-    for named in ("Left out up: ", "Left out socket.parquet: ", "1 files ending in .csv"):
+    unknown = r"unknown_symbol: 1 of 1 rows of donn\xe9es.parquet are rejected."
+    for named in ("Left out up: ", "Left out socket.parquet: ", "1 files ending in .csv", unknown):
         assert named in done.stdout
     assert reasons(home) == {
         "g1 good.parquet": None,
@@ -98,7 +99,7 @@ def test_odd_files_land_or_are_named_and_a_withdrawal_of_one_counts(home):
     land(trades, b"copy.parquet", "t1", "g1")
     done = crypto(home, "run", "--json")
     summary = json.loads(done.stdout)
-    assert done.returncode == 0 and summary["ok"]
+    assert done.returncode == 0 and summary["ok"] and summary["notices"] == []
     assert reasons(home) == {
         "g1 good.parquet": "duplicate",
         "g1 copy.parquet": None,
