@@ -42,7 +42,8 @@ def run_command(target: str, full_refresh: bool, as_json: bool) -> None:
 @main.command()
 @click.option("--plan", is_flag=True, help="Only show what would change.")
 @click.option("--force", is_flag=True, help="Compare every row, and accept that a table shrinks beyond the limit.")
-def sync_command(plan: bool, force: bool) -> None:
+@click.option("--drop-columns", is_flag=True, help="Drop columns in Postgres that gold no longer has.")
+def sync_command(plan: bool, force: bool, drop_columns: bool) -> None:
     """Publish gold to Postgres without building it first.
 
     Example: crypto sync --plan
@@ -57,8 +58,29 @@ def sync_command(plan: bool, force: bool) -> None:
     # A plan writes nothing, so it does not need the lock.
     with nullcontext() if plan else lock.exclusive(settings, uses_engine=False):
         tables, invocation_id = published_tables(settings.project), f"crypto sync {uuid.uuid4()}"
-        for table in sync_tables(None, settings, invocation_id, tables, plan=plan, force=force):
+        options = {"plan": plan, "force": force, "drop_columns": drop_columns}
+        for table in sync_tables(None, settings, invocation_id, tables, **options):
             changes = pipeline.row_changes(table.rows_inserted, table.rows_updated, table.rows_deleted)
             click.echo(f"{table.table_name}: {table.rows_total:,} rows, {'would be ' if plan else ''}{changes}")
             for example in table.examples if plan else ():
                 click.echo(f"  {example}")
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Remove them without asking.")
+def prune_command(yes: bool) -> None:
+    """Remove tables of models that are gone, from the lake and from Postgres.
+
+    Example: crypto prune
+    """
+    from commands.inspect import leftovers
+
+    settings = load()
+    found = leftovers.find(settings, start_postgres=True)
+    for name in (*found.lake, *found.postgres):
+        click.echo(name)
+    if not found:
+        click.echo("Every table belongs to a model.")
+    elif yes or click.confirm("Remove them, with all their rows?", abort=True):
+        leftovers.remove(settings, found)
+        click.echo("They are removed.")

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from commands.inspect import leftovers
 from commands.run import history
 from ingestion import bronze
 from lakehouse import engine, postgres
@@ -108,6 +109,7 @@ def checks(settings: Settings) -> list[dict[str, Any]]:
         "disk": lambda: _disk(settings),
         "ports": _ports,
         "lake": lambda: _lake(settings),
+        "models": lambda: _models(settings),
         "postgres": lambda: _postgres_answers(settings),
         "s3": lambda: _s3(settings),
         "databricks": lambda: _databricks(settings),
@@ -135,6 +137,12 @@ def _lake(settings: Settings) -> str:
     if gone := sorted((expected | {f"bronze.{table}" for table in bronze.TABLES}) - found):
         raise CryptoError(f"The lake lacks {', '.join(gone)}; run `crypto engine stop`, then `crypto run`.")
     return f"{len(found)} tables and views"
+
+
+def _models(settings: Settings) -> str:
+    if found := leftovers.find(settings):
+        raise CryptoError(f"No model makes {found} any more, so nothing keeps it up; `crypto prune` removes it.")
+    return "every table belongs to one"
 
 
 def _python() -> str:

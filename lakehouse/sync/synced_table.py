@@ -23,10 +23,17 @@ class SyncedTable:
     """One table in the transaction of a sync; each step raises CryptoError or an error of psycopg if it fails."""
 
     def __init__(
-        self, connection: psycopg.Connection, source: TableSource, result: TableSync, *, plan: bool, force: bool
+        self,
+        connection: psycopg.Connection,
+        source: TableSource,
+        result: TableSync,
+        *,
+        plan: bool,
+        force: bool,
+        drop_columns: bool,
     ) -> None:
         self.connection, self.source, self.result = connection, source, result
-        self.plan, self.force = plan, force
+        self.plan, self.force, self.drop_columns = plan, force, drop_columns
         self.table = source.table
         self.name = f"crypto.{self.table.target}"
         self.sql_name = f"crypto.{identifier(self.table.target)}"
@@ -34,6 +41,7 @@ class SyncedTable:
         self.same_key = " and ".join(f"old.{name} = staged.{name}" for name in map(identifier, self.table.key))
         self.columns: dict[str, tuple[str, int]] = {}
         self.added: dict[str, str] = {}
+        self.dropped: list[str] = []
         self.created = self.loaded = self.differs = False
 
     @contextmanager
@@ -76,7 +84,7 @@ class SyncedTable:
         return postgres_type
 
     def compare_columns(self) -> None:
-        """Record the columns that gold has added; raise CryptoError, naming the column, for any other difference."""
+        """Record the columns to add and to drop; raise CryptoError, naming the column, for any other difference."""
         query = """
             select attname, format_type(atttypid, atttypmod), atttypid::bigint
             from pg_attribute
@@ -86,11 +94,13 @@ class SyncedTable:
         existing = self.connection.execute(query, [self.sql_name]).fetchall()
         self.columns = {name: (type_name, oid) for name, type_name, oid in existing}
         relation, source_columns = self.table.relation, self.source.columns()
-        if gone := [name for name in self.columns if name not in source_columns]:
+        gone = [name for name in self.columns if name not in source_columns]
+        if gone and not (self.drop_columns and {*gone}.isdisjoint(self.table.key)):
             raise CryptoError(
-                f"Column {gone[0]!r} of {self.name} is missing in {relation}; "
-                f"put it back, or drop it there: alter table {self.sql_name} drop column {identifier(gone[0])} cascade."
+                f"Column {gone[0]!r} of {self.name} is missing in {relation}; put it back in the model, or drop it "
+                "there too: `crypto sync --drop-columns`."
             )
+        self.dropped = gone
         for name, spark_type in source_columns.items():
             postgres_type = self._postgres_type(name, spark_type)
             if self.columns.setdefault(name, postgres_type) != postgres_type:
@@ -99,6 +109,8 @@ class SyncedTable:
                     f"{self.name}; change the model, or Postgres by a migration."
                 )
         self.added = {name: type_name for name, (type_name, _) in list(self.columns.items())[len(existing) :]}
+        for name in gone:
+            del self.columns[name]
 
     def unchanged(self) -> bool:
         """Return whether the last sync published this same version, so that the table need not be read."""
@@ -107,14 +119,15 @@ class SyncedTable:
             from crypto.sync_runs where table_name = %s order by finished_at desc limit 1
         """
         last = self.connection.execute(query, [self.table.target]).fetchone()
-        if self.force or self.created or self.added or not last or last[:2] != (self.source.id, self.source.version):
+        altered = self.created or self.added or self.dropped
+        if self.force or altered or not last or last[:2] != (self.source.id, self.source.version):
             return False
         self.result.rows_total, self.result.checksum = last[2], int(last[3])
         return True
 
     def load(self) -> None:
         """Copy the lake's rows directly into the table if it is empty, without a comparison."""
-        if self.plan or self.added or self._one(f"select exists (select from {self.sql_name})")[0]:
+        if self.plan or self.added or self.dropped or self._one(f"select exists (select from {self.sql_name})")[0]:
             return
         try:
             with self.connection.transaction():
@@ -173,7 +186,7 @@ class SyncedTable:
     def compare(self) -> None:
         """Set ``differs``; in a plan, also list the differences."""
         expected = (self.result.rows_total, self.result.checksum)
-        self.differs = bool(self.added) or self._fingerprint() != expected
+        self.differs = bool(self.added or self.dropped) or self._fingerprint() != expected
         if self.differs and self.plan:
             self._plan()
 
@@ -182,6 +195,7 @@ class SyncedTable:
         result.rows_deleted = self._count(self._gone())
         result.rows_inserted = self._count(self._new())
         result.rows_updated = self._count(self._changed())
+        result.examples += [f"- column {name}" for name in self.dropped]
         result.examples += [f"+ column {name} {type_name}" for name, type_name in self.added.items()]
         for sign, side, rows in (("-", "old", self._gone()), ("+", "staged", self._new())):
             names = column_list(key, side)
@@ -193,8 +207,13 @@ class SyncedTable:
             changes = [f"{name} {old.get(name)} -> {new[name]}" for name in new if old.get(name) != new[name]]
             result.examples.append(f"~ {as_text(key_values)}: {', '.join(changes)}")
 
-    def add_columns(self) -> None:
-        """Add the new columns of gold, by the owner's function; readers are blocked until the transaction ends."""
+    def alter_columns(self) -> None:
+        """Drop the columns that gold has lost, which needs the table's owner, and add its new ones, by a function.
+
+        Readers are blocked until the transaction ends.
+        """
+        for name in self.dropped:
+            self.connection.execute(f"alter table {self.sql_name} drop column {identifier(name)}")
         for name, type_name in self.added.items():
             arguments = [self.table.target, name, type_name]
             self.connection.execute("select crypto.add_column(%s, %s, %s)", arguments)

@@ -46,6 +46,7 @@ SENTENCES: dict[type[psycopg.Error], str] = {
     errors.QueryCanceled: "Nothing was published, a statement took too long ({}); find out what slows it down.",
     errors.DiskFull: "Nothing was published, Postgres has no room left ({}); make room and run again.",
     errors.InsufficientPrivilege: "Nothing was published, the user lacks a privilege ({}); grant it crypto_sync.",
+    errors.DependentObjectsStillExist: "Nothing was published, a view shows a column to drop ({}); drop it first.",
     psycopg.IntegrityError: "Nothing was published, Postgres refuses a row ({}); correct the data or the rule.",
     psycopg.OperationalError: "The connection to Postgres was lost repeatedly ({}); run again.",
 }
@@ -59,13 +60,15 @@ def sync_tables(
     *,
     plan: bool = False,
     force: bool = False,
+    drop_columns: bool = False,
     lock_seconds: float = LOCK_SECONDS,
 ) -> list[TableSync]:
     """Bring the tables of Postgres up to date and return the log row of each, in the order of ``tables``.
 
     If ``spark`` is None, the tables of the local lake are read from their files, else the tables of its catalog.
     ``invocation_id`` names the caller in the log. With ``plan`` nothing is written, and other syncs are not waited for;
-    with ``force`` every row is read and any shrink is accepted. ``lock_seconds`` is how long to wait for a lock.
+    with ``force`` every row is read and any shrink is accepted; with ``drop_columns`` a column that gold has lost is
+    dropped, unless a view shows it. ``lock_seconds`` is how long to wait for a lock.
     Raise CryptoError if the sync fails; Postgres then keeps its old state.
     """
     from pyspark.errors import PySparkException
@@ -73,7 +76,7 @@ def sync_tables(
     # If no table has changed, reading the versions is most of the work, so it is done in parallel.
     with ThreadPoolExecutor() as pool:
         sources = list(pool.map(partial(newest, spark, settings), tables))
-    run = SyncRun(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, lock_seconds)
+    run = SyncRun(uuid.uuid4(), invocation_id, settings.max_shrink, plan, force, drop_columns, lock_seconds)
     for attempt in range(1, ATTEMPTS + 1):
         connection = _connect(settings, patient=attempt > 1)
         try:
@@ -114,6 +117,7 @@ class SyncRun:
     max_shrink: float
     plan: bool
     force: bool
+    drop_columns: bool
     lock_seconds: float
 
     def sync(self, connection: psycopg.Connection, sources: Sequence[TableSource]) -> list[TableSync]:
@@ -145,7 +149,7 @@ class SyncRun:
         _each(staging, lambda table: table.check_shrink(self.max_shrink), SyncedTable.compare)
         if not self.plan:
             writing = [table for table in staging if table.differs]
-            _each(writing, SyncedTable.add_columns)
+            _each(writing, SyncedTable.alter_columns)
             _each(writing[::-1], SyncedTable.delete)
             _each(writing, SyncedTable.upsert)
             _each([table for table in reading if table.loaded or table.differs], SyncedTable.verify)
@@ -155,7 +159,8 @@ class SyncRun:
 
     def _table(self, connection: psycopg.Connection, source: TableSource) -> SyncedTable:
         result = TableSync(self.id, self.invocation_id, source.table.target, source.id, source.version)
-        return SyncedTable(connection, source, result, plan=self.plan, force=self.force)
+        options = {"plan": self.plan, "force": self.force, "drop_columns": self.drop_columns}
+        return SyncedTable(connection, source, result, **options)
 
     def _recorded(self, connection: psycopg.Connection, sources: Sequence[TableSource]) -> list[TableSync]:
         query = f"select {column_list(COLUMNS)} from crypto.sync_runs where run_id = %s"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.run import history, row_counts
 from commands.run.nodes import FINE
-from lakehouse import postgres
+from lakehouse import postgres, sync
 from lakehouse.errors import CryptoError
 from lakehouse.settings import Settings
 from lakehouse.storage import lake
@@ -24,7 +24,6 @@ INDICATORS = (
     "sma_7", "sma_30", "sma_200", "ema_12", "ema_26", "vwap_30", "bollinger_upper", "bollinger_lower",
     "rsi_14", "macd", "macd_signal", "macd_histogram", "atr_14", "volatility_30", "drawdown",
 )  # fmt: skip
-PUBLISHED = ("daily_metrics", "trading_indicators")
 # Days that a sparkline, the small chart beside a symbol, shows.
 SPARK_DAYS = 60
 # Significant digits of values that are only drawn, or shown rounded; prices stay exact.
@@ -229,7 +228,8 @@ def _sync(settings: Settings) -> dict[str, Any]:
     if rows is None:
         columns_of_log = f"select {', '.join(columns)} from data"
         rows = _rows(settings, "sync.postgres_sync", f"{columns_of_log} order by finished_at desc limit {LISTED}")
-    versions = {name: delta.version() for name in PUBLISHED if (delta := lake.table(settings, f"gold.{name}"))}
+    tables = sync.published_tables(settings.project)
+    versions = {one.target: delta.version() for one in tables if (delta := lake.table(settings, one.relation))}
     shown = [
         row
         | {

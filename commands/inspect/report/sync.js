@@ -7,7 +7,8 @@ export const syncState = (place, data) => {
   for (const row of data.syncs) if (!newest.has(row.table_name)) newest.set(row.table_name, row);
   const state = (row) => {
     const gold = data.gold_versions[row.table_name];
-    return gold === undefined || gold === row.source_version
+    if (gold === undefined) return element("span", { class: "chip warn" }, "no longer published");
+    return gold === row.source_version
       ? element("span", { class: "chip up" }, "✓ up to date")
       : element("span", { class: "chip warn" }, `gold is at version ${gold}`);
   };

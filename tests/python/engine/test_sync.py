@@ -190,6 +190,24 @@ def test_a_column_that_gold_has_added_is_added(lake):
     assert rows(lake.database, f"select distinct spread from {METRICS}") == [(0.5,)]
 
 
+def test_a_column_that_gold_has_lost_is_dropped_when_asked_unless_a_view_shows_it(lake):
+    lake.write("daily_metrics", daily_metrics().append_column("spread", pa.array([0.5] * 20)))
+    lake.publish()
+    lake.write("daily_metrics", daily_metrics())
+    with pytest.raises(CryptoError, match=r"Column 'spread' .* is missing .*`crypto sync --drop-columns`"):
+        lake.publish()
+    assert lake.publish(plan=True, drop_columns=True)["daily_metrics"].examples == ["- column spread"]
+    execute(lake.database, f"create view crypto.spreads as select spread from {METRICS}")
+    with pytest.raises(CryptoError, match=r"a view shows a column to drop .*view spreads"):
+        lake.publish(drop_columns=True)
+    execute(lake.database, "drop view crypto.spreads")
+    assert changes(lake.publish(drop_columns=True)["daily_metrics"]) == (0, 0, 0, 20)
+    assert changes(lake.publish()["daily_metrics"]) == (0, 0, 0, 20)
+    lake.write("daily_metrics", daily_metrics().drop_columns("metric_date"))
+    with pytest.raises(CryptoError, match=r"Column 'metric_date' .* is missing"):
+        lake.publish(drop_columns=True)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

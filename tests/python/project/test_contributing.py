@@ -9,6 +9,7 @@ from support.commands import runner
 from support.isolation import no_settings
 from support.project import PROJECT, copied
 
+from commands.inspect import leftovers
 from lakehouse import postgres
 from lakehouse import settings as settings_module
 from tools import house_rules
@@ -107,8 +108,10 @@ def test_a_new_interval_is_built_as_the_page_says(copy, spark, first_run, engine
         """).first()
         hours = spark.sql("select sum(trade_count), sum(quote_volume), count(*) from silver.candles_1h").first()
         assert tuple(found)[:3] == (*tuple(hours)[:2], 0) and found[3] > hours[2]
+        assert "silver.candles_15m" in leftovers.find(engine_settings).lake
     finally:
-        spark.sql("drop table silver.candles_15m")
+        leftovers.remove(engine_settings, leftovers.Leftovers(("silver.candles_15m",), ()))
+    assert "silver.candles_15m" not in leftovers.find(engine_settings).lake
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from support.databases import rows
 from support.isolation import no_settings
 from support.project import PROJECT
 
+from commands.inspect import leftovers
 from commands.run import lock
 from lakehouse import postgres, settings
 from lakehouse.postgres import embedded
@@ -68,12 +70,12 @@ def test_a_plan_says_exactly_what_a_sync_then_does(engine_settings, other_databa
 
 
 def test_another_table_is_published_as_the_guide_says(engine_settings, other_database, tmp_path):
-    """In a copy of the repository, the patch of docs/sync.md and its two commands."""
+    """In a copy of the repository, the patch of docs/sync.md and its two commands; then taken back, and pruned."""
     home, guide = engine_settings.home, (PROJECT / "docs" / "sync.md").read_text()
     (patch,) = re.findall(r"```diff\n(.*?)```", guide, re.DOTALL)
     (commands,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
     project = tmp_path / "project"
-    for folder in ("models", "macros"):
+    for folder in ("models", "macros", "seeds"):
         shutil.copytree(PROJECT / folder, project / folder)
     shutil.copy(PROJECT / "dbt_project.yml", project)
     subprocess.run(["git", "apply", "-"], cwd=project, input=patch, text=True, check=True)
@@ -87,6 +89,15 @@ def test_another_table_is_published_as_the_guide_says(engine_settings, other_dat
     database = settings.load(no_settings() | other_database | {"CRYPTO_HOME": str(home)}, PROJECT)
     assert rows(database, "select count(*) from crypto.correlations") == [(rows_there,)]
     assert rows_there > 0
+    subprocess.run(["git", "apply", "--reverse", "-"], cwd=project, input=patch, text=True, check=True)
+    assert "crypto.correlations in Postgres" in run(home, other_database, "crypto", "status", fails=True)
+    assert "Aborted" in run(home, other_database, "crypto", "prune", fails=True)
+    # Other tests may have left tables in the lake: theirs stay.
+    gone = leftovers.find(database)
+    assert gone.postgres == ("crypto.correlations",)
+    leftovers.remove(database, replace(gone, lake=()))
+    assert leftovers.find(database).postgres == ()
+    assert rows(database, "select count(*) from crypto.sync_runs where table_name = 'correlations'") == [(0,)]
 
 
 def test_the_log_in_the_lake_tells_what_the_one_in_postgres_tells(spark, engine_settings, first_run):

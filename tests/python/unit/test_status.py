@@ -5,7 +5,9 @@ import shutil
 import sys
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -25,7 +27,7 @@ def found(settings, name):
 def test_a_set_up_that_is_well_has_a_word_on_each_part(tmp_path):
     checks = status.checks(given(tmp_path))
     assert [check["check"] for check in checks] == [
-        "python", "sail", "dbt", "engine", "memory", "disk", "ports", "lake", "postgres", "s3", "databricks",
+        "python", "sail", "dbt", "engine", "memory", "disk", "ports", "lake", "models", "postgres", "s3", "databricks",
     ]  # fmt: skip
     assert all(check["ok"] and check["found"] for check in checks), checks
     assert not (tmp_path / "home").exists()
@@ -80,3 +82,13 @@ def test_a_table_that_is_gone_from_the_lake_is_named(tmp_path):
         and "correlations" not in check["found"]
         and "`crypto run`" in check["found"]
     )
+
+
+def test_a_table_whose_model_is_gone_is_named_with_the_command_that_removes_it(tmp_path):
+    settings = given(tmp_path)
+    for name in ("gold.daily_metrics", "gold.daily_leaders", "silver.rejection_reasons", "sync.postgres_sync__dbt_tmp"):
+        schema, table = name.split(".")
+        write_deltalake(settings.warehouse / f"{schema}.db" / table, pa.table({"n": [1]}))
+    check = found(settings, "models")
+    assert not check["ok"] and "No model makes gold.daily_leaders any more" in check["found"]
+    assert "`crypto prune` removes it" in check["found"]
