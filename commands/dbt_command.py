@@ -6,13 +6,17 @@ an adapter, so nothing later could give target ``postgres`` the embedded server'
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands import process
 from lakehouse.errors import CryptoError, mask
+
+if TYPE_CHECKING:
+    from lakehouse.settings import Settings
 
 LOCAL = ("local", "spark")
 WRITING = {"build", "clone", "retry", "run", "run-operation", "seed", "snapshot"}
@@ -31,6 +35,7 @@ def main() -> None:
         try:
             refuse_clone(arguments)
             settings = prepare_environment(arguments)
+            write_elsewhere(settings)
             if chosen_target(arguments) in LOCAL:
                 signal.signal(signal.SIGINT, _stop)
             if writes(arguments):
@@ -51,6 +56,14 @@ def run() -> None:
         if end.code and explainer.sentence:
             print(explainer.sentence, file=sys.stderr)
         raise
+
+
+def write_elsewhere(settings: Settings) -> None:
+    """Let dbt write into the data home if the project can't be written, at which it would end without a word."""
+    if not os.access(settings.project, os.W_OK):
+        for name in ("target", "logs"):
+            variable = f"DBT_{name.removesuffix('s').upper()}_PATH"
+            os.environ.setdefault(variable, str(settings.home / "dbt" / "plain" / name))
 
 
 def _stop(*_: object) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
+import shutil
 import sys
 import tempfile
 import time
@@ -16,6 +18,8 @@ from typing import NoReturn
 from lakehouse.errors import CryptoError, first_line, mask, to_stderr
 
 INTERRUPTED = 130
+FULL = re.compile("No space left on device|os error 28|could not write init file")
+SHARED_MEMORY, ENOUGH_SHARED_MEMORY = "/dev/shm", 2**23
 
 
 def run(program: Callable[[], object]) -> NoReturn:
@@ -27,11 +31,9 @@ def run(program: Callable[[], object]) -> NoReturn:
         code = end.code
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except CryptoError as error:
-        code = mask(str(error))
     except BaseException as error:
         # A native library's panic is no Exception.
-        code = unexpected(error)
+        code = sentence(error)
     if isinstance(code, str):
         to_stderr(code)
         code = 1
@@ -53,6 +55,18 @@ def _flush() -> None:
         # The reader of a pipe may have left.
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
+
+
+def sentence(error: BaseException) -> str:
+    """Return what a user reads of an error; of one that names no way out of a full disk, where there is no room."""
+    text = mask(str(error))
+    if FULL.search(text) and "make room" not in text:
+        with contextlib.suppress(OSError):
+            if (room := shutil.disk_usage(SHARED_MEMORY).total) < ENOUGH_SHARED_MEMORY:
+                return f"{SHARED_MEMORY} has only {room // 1024} KiB; enlarge it, as with `docker run --shm-size=256m`."
+        home = os.environ.get("CRYPTO_HOME") or "the data home"
+        return f"The disk of {home} or of temporary files is full ({first_line(error)}); make room and run again."
+    return text if isinstance(error, CryptoError) else unexpected(error)
 
 
 def unexpected(error: BaseException) -> str:

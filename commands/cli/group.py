@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands import process
-from lakehouse.errors import CryptoError, mask
 
 if TYPE_CHECKING:
     from lakehouse.settings import Settings
@@ -32,8 +31,7 @@ class Commands(click.Group):
         except BaseException as error:
             if context.params.get("debug"):
                 raise
-            sentence = mask(str(error)) if isinstance(error, CryptoError) else process.unexpected(error)
-            raise click.ClickException(sentence) from error
+            raise click.ClickException(process.sentence(error)) from error
 
 
 def load() -> Settings:

@@ -70,4 +70,5 @@ def _print(settings: Settings, runs: list[PastRun]) -> None:
     console.print()
     console.print(table)
     budget = "no budget" if settings.run_budget is None else f"a budget of ${settings.run_budget:,.4g} a run"
-    console.print(f"\nAt ${settings.hour_price:,.4g} an hour (CRYPTO_HOUR_PRICE), with {budget} (CRYPTO_RUN_BUDGET).")
+    price = f"${settings.hour_price:,.4g} an hour (CRYPTO_HOUR_PRICE)"
+    console.print(f"\nWhat a warehouse would cost for these seconds, at {price}, with {budget} (CRYPTO_RUN_BUDGET).")

@@ -63,5 +63,8 @@ def remove(settings: Settings, found: Leftovers) -> None:
                     f"Postgres does not drop {name} ({first_line(error)}); nothing was removed."
                 ) from error
     for name in found.lake:
-        kind = "view" if lake.table(settings, name) is None else "table"
-        query.ask_lake(settings, f"drop {kind} {name}", may_write=True)
+        schema, _, bare = name.partition(".")
+        is_view = lake.table(settings, name) is None
+        query.ask_lake(settings, f"drop {'view' if is_view else 'table'} {name}", may_write=True)
+        # Spark leaves the files of a table that it found at its start.
+        lake.layer(settings, schema).delete(bare, is_view=is_view)

@@ -197,7 +197,7 @@ def _show(summary: dict[str, Any], nodes: list[Node], settings: Settings, consol
     if not summary["sync"]:
         table.add_row("published", "nothing")
     table.add_row("seconds", f"{summary['seconds']:.1f}")
-    table.add_row("cost", f"${summary['cost']:.4f}")
+    table.add_row("cost on a warehouse", f"${summary['cost']:.4f}")
     console.print()
     console.print(table)
     for sentence in (*(f"{node}; look: {node.look}" for node in nodes), *summary["notices"]):

@@ -264,7 +264,9 @@ class Embedded:
             return CryptoError(
                 f"The disk of {self.home} is full, Postgres could not {action}; make room and run again."
             )
-        causes = [match[2] for line in lines[-20:] if (match := CAUSE.search(line))]
+        found = [match for line in lines[-20:] if (match := CAUSE.search(line))]
+        # A panic follows from the error before it.
+        causes = [match[2] for match in found if match[1].lower() != "panic"] or [match[2] for match in found]
         cause = (causes or lines or ["it gave no reason"])[-1].strip()
         return CryptoError(f"The embedded Postgres could not {action} ({cause}); correct that, or see {self.log}.")
 

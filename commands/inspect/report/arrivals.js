@@ -47,7 +47,7 @@ export const arrivals = (place, data) => {
       ),
       element(
         "div",
-        {},
+        { class: "wide" },
         element("h3", {}, "Candle revisions"),
         revisions.total
           ? element(

@@ -95,8 +95,8 @@ def _packed(values: dict[str, Any]) -> str:
 
 def _symbols(settings: Settings, series: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     columns = """
-        symbol, symbol_name, category, is_active, is_complete, close, change_1d, change_7d, change_30d, volume_30d,
-        rsi_14, distance_to_high
+        symbol, symbol_name, category, is_active, close, change_1d, change_7d, change_30d, volume_30d, rsi_14,
+        distance_to_high
     """
     rows = {row["symbol"]: row for row in _rows(settings, "gold.market_overview", f"select {columns} from data")}
     result = []

@@ -14,20 +14,22 @@ export const element = (tag, properties = {}, ...children) => {
 };
 export const byId = (id) => document.getElementById(id);
 
+// A number's sign is a minus, not a hyphen.
+export const minus = (text) => text.replace(/^-/, "−");
 export const count = (value) => value.toLocaleString("en-US");
 // Show six significant digits, so that small and large prices are equally exact, and always the cents.
 export const price = (value) => {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   const digits = size === 0 || size >= 1000 ? 2 : Math.min(8, Math.max(2, 5 - Math.floor(Math.log10(size))));
-  return value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits });
+  return minus(value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits }));
 };
 export const short = (value) =>
   value === null || value === undefined
     ? "–"
-    : value.toLocaleString("en-US", { notation: "compact", maximumSignificantDigits: 4 });
+    : minus(value.toLocaleString("en-US", { notation: "compact", maximumSignificantDigits: 4 }));
 export const fixed = (value, digits) =>
-  value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
+  value === null || value === undefined ? "–" : minus(value.toFixed(digits));
 export const percent = (value, digits = 2) =>
   value === null || value === undefined
     ? "–"

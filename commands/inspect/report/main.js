@@ -2,7 +2,7 @@
 
 import { arrivals } from "./arrivals.js";
 import { correlations } from "./correlations.js";
-import { byId, element, fixed, longDay, percent, plural, price, segments, short, table, tone } from "./format.js";
+import { byId, element, fixed, longDay, minus, percent, plural, price, segments, short, table, tone } from "./format.js";
 import { market, watchlist } from "./market.js";
 import { FIRST_PERIOD, PERIODS, Prices, toneOf } from "./prices.js";
 import { quality } from "./quality.js";
@@ -133,7 +133,7 @@ const fillDetails = () => {
           title,
           number: true,
           value: (at) => values[name][at],
-          show: (at) => (values[name][at] === null ? "–" : values[name][at].toPrecision(6)),
+          show: (at) => (values[name][at] === null ? "–" : minus(values[name][at].toPrecision(6))),
         })),
       ],
       rows,
@@ -209,7 +209,7 @@ byId("symbol").addEventListener("change", (event) => choose(event.target.value))
 byId("lead").append(
   "As of ",
   element("b", {}, longDay(report.as_of)),
-  report.symbols.some((row) => row.is_complete === false) ? " (a day that is not complete yet)" : "",
+  report.as_of < report.made_at.slice(0, 10) ? " (the last day with trades)" : " (a day that is not over yet)",
   `, ${plural(report.symbols.length, "symbol")}. Created ${report.made_at}.`,
 );
 market(document.querySelector("#market .scroll"), report.symbols, choose);

@@ -285,7 +285,7 @@ export class Prices {
     this.legends[2].replaceChildren(
       named("MACD 12 26", short(values.macd[at]), "--sma-30"),
       named("Signal 9", short(values.macd_signal[at]), "--sma-7"),
-      named("Histogram", short(values.macd_histogram[at])),
+      named("Histogram", short(values.macd_histogram[at]), null, "line"),
     );
   }
 

@@ -25,7 +25,7 @@ export const runHistory = (place, data) => {
     element(
       "p",
       { class: "about" },
-      `The newest run took ${seconds(newest.seconds)} and ${newest.ok ? "succeeded" : "failed"}; at $${data.hour_price} an hour it cost $${newest.cost.toFixed(4)}${data.run_budget === null ? "" : `, of a budget of $${data.run_budget}`}.`,
+      `The newest run took ${seconds(newest.seconds)} and ${newest.ok ? "succeeded" : "failed"}; on a warehouse at $${data.hour_price} an hour these seconds would cost $${newest.cost.toFixed(4)}${data.run_budget === null ? "" : `, of a budget of $${data.run_budget}`}.`,
     ),
     element(
       "ul",

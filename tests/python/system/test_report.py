@@ -103,6 +103,13 @@ def test_the_page_draws_without_an_error_and_asks_for_nothing(chromium, written)
             ready(tab).wait_for_timeout(200)
             assert tab.errors == [] and tab.asked == [written.as_uri()]
             assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
+            assert "the last day with trades" in tab.inner_text("#lead")
+            wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.ariaLabel)"
+            cut = tab.eval_on_selector_all("#sync .scroll, #arrivals .scroll", wide)
+            assert bool(cut) == (size[0] < 700), (size, cut)
+            # A hyphen is no minus; a MACD's label is one line, above its lines.
+            assert not re.search(r"(^|\s)-\d", tab.inner_text("main"))
+            assert tab.eval_on_selector_all(".legend", "all => all[2].clientHeight") < 30
 
 
 def test_values_shown_equal_those_in_postgres(tab, engine_settings):

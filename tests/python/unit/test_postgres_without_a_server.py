@@ -23,6 +23,15 @@ def test_missing_programs_are_one_sentence(tmp_path, monkeypatch):
         postgres.connect(given)
 
 
+def test_the_cause_is_the_error_before_a_panic(tmp_path):
+    server = embedded.Embedded(tmp_path)
+    server.log.parent.mkdir(parents=True)
+    server.log.write_text(
+        "[1] FATAL:  could not resize shared memory\n[1] PANIC:  cannot abort transaction 1\nAborted\n"
+    )
+    assert "could not start (could not resize shared memory)" in str(server._failure("start"))
+
+
 def test_no_free_port_is_one_sentence(monkeypatch):
     monkeypatch.setattr(ports, "is_free", lambda port: False)
     with pytest.raises(CryptoError, match=r"^No port of 127\.0\.0\.1 is free"):

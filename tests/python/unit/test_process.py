@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -48,6 +49,20 @@ def test_an_unforeseen_error_says_where_its_trace_is_and_shows_no_secret(tmp_pat
     assert "ValueError" in done.stderr and "Traceback" in trace.read_text()
     assert "canary" not in done.stderr + trace.read_text()
     assert trace.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("shared_memory", [process.ENOUGH_SHARED_MEMORY - 1, process.ENOUGH_SHARED_MEMORY])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), CryptoError("x (os error 28); see y.")])
+def test_a_full_disk_is_named_as_what_it_is(tmp_path, monkeypatch, error, shared_memory):
+    monkeypatch.setenv("CRYPTO_HOME", str(tmp_path))
+    monkeypatch.setattr(process.shutil, "disk_usage", lambda path: SimpleNamespace(total=shared_memory))
+    said = process.sentence(error)
+    if shared_memory < process.ENOUGH_SHARED_MEMORY:
+        assert said.startswith("/dev/shm has only 8191 KiB; ")
+    else:
+        assert said.startswith(f"The disk of {tmp_path} ") and "make room" in said
+        assert process.sentence(CryptoError(said)) == said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_command_reports_any_error_as_one_sentence(tmp_path, monkeypatch):
