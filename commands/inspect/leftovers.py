@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
@@ -31,11 +32,14 @@ class Leftovers:
         return ", ".join((*self.lake, *(f"{name} in Postgres" for name in self.postgres)))
 
 
+def models(project: Path) -> set[str]:
+    """Return the names, with their layers, of what the project's models and seeds make in the lake."""
+    names = {f"silver.{path.stem}" for path in project.glob("seeds/*.csv")}
+    return names | {f"{layer}.{path.stem}" for layer in LAYERS for path in project.glob(f"models/{layer}/**/*.*")}
+
+
 def find(settings: Settings, *, start_postgres: bool = False) -> Leftovers:
     """Return what no model of the project makes; Postgres is asked if it runs, or ``start_postgres``."""
-    models = {f"silver.{path.stem}" for path in settings.project.glob("seeds/*.csv")}
-    for layer in LAYERS:
-        models |= {f"{layer}.{path.stem}" for path in settings.project.glob(f"models/{layer}/**/*.*")}
     made = {f"{layer}.{name}" for layer in LAYERS for name in lake.layer(settings, layer).names()}
     published: set[str] = set()
     if start_postgres or postgres.status(settings).running:
@@ -46,7 +50,7 @@ def find(settings: Settings, *, start_postgres: bool = False) -> Leftovers:
                 published = {name for (name,) in connection.execute(known)}
         published -= {table.target for table in sync.published_tables(settings.project)}
     # dbt's names for what it makes on the way to a table.
-    gone = sorted(name for name in made - models if "__dbt_" not in name)
+    gone = sorted(name for name in made - models(settings.project) if "__dbt_" not in name)
     return Leftovers(tuple(gone), tuple(f"crypto.{name}" for name in sorted(published)))
 
 

@@ -130,10 +130,7 @@ def _lake(settings: Settings) -> str:
         return "not built yet"
     found = {f"{layer}.{name}" for layer in LAYERS for name in lake.layer(settings, layer).names()}
     built = {node.name for node in last[0].nodes if node.status == "success"}
-    # A model whose file has gone meanwhile leaves a table that nobody misses.
-    models = [path for kind in ("sql", "py") for path in settings.project.glob(f"models/*/**/*.{kind}")]
-    layers = {path.stem: path.relative_to(settings.project).parts[1] for path in models}
-    expected = {f"{layers[name]}.{name}" for name in built if layers.get(name) in LAYERS}
+    expected = {name for name in leftovers.models(settings.project) if name.partition(".")[2] in built}
     if gone := sorted((expected | {f"bronze.{table}" for table in bronze.TABLES}) - found):
         raise CryptoError(f"The lake lacks {', '.join(gone)}; run `crypto engine stop`, then `crypto run`.")
     return f"{len(found)} tables and views"

@@ -44,6 +44,10 @@ SESSION = {
     "array_nulls": "on",
     "transform_null_equals": "off",
     "default_transaction_isolation": "read committed",
+    # A role's limits, made for dashboards, would end a migration or a sync in the middle.
+    "statement_timeout": "30min",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
 }
 # What libpq's message has, and the sentence that the user gets instead; the last one stands for every message.
 SENTENCES = (

@@ -22,6 +22,9 @@ ODD = {
     "array_nulls": "off",
     "transform_null_equals": "on",
     "default_transaction_isolation": "serializable",
+    "statement_timeout": "50ms",
+    "lock_timeout": "50ms",
+    "idle_in_transaction_session_timeout": "50ms",
 }
 
 
@@ -41,6 +44,7 @@ def odd(migrated):
 def test_the_session_is_set_by_the_client(odd, autocommit):
     with postgres.connect(odd, autocommit=autocommit) as connection:
         connection.rollback()
+        connection.execute("select pg_sleep(0.2)")
         for name, value in connection_module.SESSION.items():
             assert connection.execute(f"show {name}").fetchone() == (value,)
         (now,) = connection.execute("select timestamptz '2025-03-04 05:06:07+00'").fetchone()
