@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands.run.dbt_runner import parse_file
 from ingestion import bronze
 from lakehouse import engine
 from lakehouse.engine import catalog
@@ -205,6 +206,9 @@ def _scratch(settings: Settings, kind: str) -> Iterator[tuple[Settings, SparkSes
     home = Path(tempfile.mkdtemp(prefix="verify-", dir=settings.home))
     scratch = replace(settings, home=home, engine=kind, raw_bucket=None, processed_bucket=None, analytics_bucket=None)
     (home / LIVE).symlink_to(settings.warehouse, target_is_directory=True)
+    if (parsed := parse_file(settings, scratch.target)).exists():
+        parse_file(scratch, scratch.target).parent.mkdir(parents=True)
+        shutil.copy(parsed, parse_file(scratch, scratch.target))
     try:
         spark = engine.session(scratch)
         try:

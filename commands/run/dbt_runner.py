@@ -86,12 +86,19 @@ def is_option(name: str) -> bool:
 
 
 def prepare_environment(arguments: list[str]) -> Settings:
-    """Put the settings into the environment and return them; for target ``postgres``, start the server too."""
+    """Put the settings into the environment and return them; for target ``postgres``, start the server too.
+
+    dbt's saved parse of the target is the data home's.
+    """
     os.environ.setdefault("TZ", "UTC")
     time.tzset()
     settings = settings_module.load()
     settings.export()
-    if chosen_target(arguments) == "postgres":
+    target = chosen_target(arguments)
+    # With other variables the project is another one: dbt parses it anew, and must not save it in place of this one.
+    if not any(argument.startswith("--vars") for argument in arguments):
+        keep_parse(settings, target)
+    if target == "postgres":
         from lakehouse import postgres
 
         postgres.ignore_libpq_environment()
@@ -99,6 +106,22 @@ def prepare_environment(arguments: list[str]) -> Settings:
         values = postgres.values(settings)
         os.environ |= {name: str(values.get(key) or "") for name, key in DB_SETTINGS.items()}
     return settings
+
+
+def parse_file(settings: Settings, target: str) -> Path:
+    """Return the file in which every dbt command on a target keeps the parsed project."""
+    return settings.home / "dbt" / target / "partial_parse.msgpack"
+
+
+def keep_parse(settings: Settings, target: str) -> None:
+    """Let dbt save what it parses in a file for each target: it parses anew what another target has saved.
+
+    The folder of artifacts does not matter then, so that ``crypto run`` and plain ``dbt`` share one parse.
+    """
+    from dbt.parser import manifest
+
+    # dbt has an option for where it reads, none for where it writes; joined to its folder, an absolute path stays.
+    manifest.PARTIAL_PARSE_FILE_NAME = str(parse_file(settings, target))
 
 
 def chosen_target(arguments: list[str]) -> str:
