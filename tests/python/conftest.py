@@ -15,6 +15,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from support.commands import run_command
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -116,19 +117,10 @@ def schema(engine_settings, spark):
 @pytest.fixture(scope="session")
 def user(engine_settings, spark):
     """Run a command in the repository as a user does, in this home."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    environment |= no_settings() | {"CRYPTO_HOME": str(engine_settings.home)}
 
-    def run(*command, fails=False, **given):
-        done = subprocess.run(
-            [Path(sys.prefix) / "bin" / command[0] if command[0] in ("crypto", "dbt") else command[0], *command[1:]],
-            cwd=PROJECT,
-            env=environment | given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=1800,
-        )
+    def run(program, *arguments, fails=False, **given):
+        place = Path(sys.prefix) / "bin" / program
+        done = run_command(*arguments, program=place, CRYPTO_HOME=str(engine_settings.home), **given)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -144,11 +136,17 @@ def published(engine_settings, first_run):
 
 
 @pytest.fixture(scope="session")
-def first_run(user, engine_settings) -> str:
+def first_run(engine_settings, spark) -> str:
     """What the first `make run` of this home said; pytest's workers run it once between them."""
     said = engine_settings.home.parent / "first run"
     with said.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not said.exists():
-            said.write_text(user("make", "run"))
+            environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+            environment |= no_settings() | {"CRYPTO_HOME": str(engine_settings.home)}
+            made = subprocess.run(
+                ["make", "run"], check=False, cwd=PROJECT, env=environment, capture_output=True, text=True
+            )
+            assert made.returncode == 0, made.stdout + made.stderr
+            said.write_text(made.stdout + made.stderr)
     return said.read_text()

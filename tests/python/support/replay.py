@@ -1,14 +1,11 @@
 """Data homes in which files arrive in some order, and files made to be awkward."""
 
-import os
 import random
-import subprocess
 import sys
 from pathlib import Path
 
 from support import trade_files
-from support.isolation import no_settings
-from support.project import PROJECT
+from support.commands import run_command
 
 BIN = Path(sys.prefix) / "bin"
 # The last day of such files' market moves back when its row loses to another copy: most days go, and that is right.
@@ -24,15 +21,8 @@ class Home:
 
     def run(self, *command: str, status: int = 0) -> str:
         """Run a command of the project; return what it said."""
-        done = subprocess.run(
-            [BIN / command[0], *command[1:]],
-            cwd=PROJECT,
-            env=os.environ | no_settings() | {"CRYPTO_HOME": str(self.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=900,
-        )
+        given = {"CRYPTO_HOME": str(self.place), "CRYPTO_ENGINE_MEMORY": "2g"} | SHRINKS
+        done = run_command(*command[1:], program=BIN / command[0], **given)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from support.commands import run_command
 from support.databases import rows
 from support.isolation import no_settings
 from support.project import PROJECT
@@ -39,10 +40,7 @@ def other_database(engine_settings, first_run):
 
 def run(home: Path, given: dict[str, str], *command: str, fails: bool = False, project: Path = PROJECT) -> str:
     program = Path(sys.prefix) / "bin" / command[0]
-    environment = os.environ | no_settings() | given | {"CRYPTO_HOME": str(home)}
-    done = subprocess.run(
-        [program, *command[1:]], cwd=project, env=environment, capture_output=True, text=True, check=False
-    )
+    done = run_command(*command[1:], program=program, project=project, CRYPTO_HOME=str(home), **given)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     # The home is that of all tests: a run of another one may be at work.
     return done.stdout + done.stderr.replace(f"{lock.WAITING}\n", "")
