@@ -1,6 +1,7 @@
 """Commands of the project, run as a user runs them."""
 
 import importlib
+import logging
 import multiprocessing
 import os
 import subprocess
@@ -54,6 +55,8 @@ def _become(command: list[str], project: Path, environment: dict[str, str], *out
     os.environ.clear()
     os.environ |= environment
     sys.argv = command
+    # dbt's import has given the server a handler, which a command that does not import dbt has not.
+    logging.getLogger().handlers.clear()
     program = importlib.import_module("commands.dbt_command" if command[0] == str(DBT) else "commands.cli.group")
     process.run(program.main)
 
