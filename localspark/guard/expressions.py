@@ -252,8 +252,22 @@ class Expressions(Base):
             known = getattr(self, "known", {})
             self.query(query.this if isinstance(query, exp.Subquery) else query, known, scope)
             self.known = known
+            self._listed_by_query(node)
         self.compare([node.this, *node.expressions])
         return "boolean"
+
+    def _listed_by_query(self, node: Any) -> None:
+        """Refuse a list with a query where Sail takes "unknown" for "no"; it tells them apart in plain conditions."""
+        above, joined, denied = node, (exp.Paren, exp.And, exp.Or), False
+        while isinstance(above.parent, exp.Paren | exp.Not):
+            above = above.parent
+            if isinstance(above, exp.Not):
+                joined, denied = (exp.Paren, exp.And), True
+        while isinstance(above.parent, joined):
+            above = above.parent
+        constant = node.this.find(exp.Column) is None
+        if not isinstance(above.parent, exp.Where | exp.Having) or (denied and constant):
+            self.refuse("list with a null", node)
 
     def _on_cast(self, node: Any, scope: Scope) -> Type:
         was = self.kind(node.this, scope)
