@@ -61,7 +61,8 @@ def test_plain_dbt_commands_work_without_a_word_about_settings(user, published):
     user("dbt", "docs", "generate", "--static")
     assert "rsi_14" in (PROJECT / "target" / "static_index.html").read_text()
     catalog = json.loads((PROJECT / "target" / "catalog.json").read_text())
-    assert "rsi_14" in catalog["nodes"]["model.crypto.trading_indicators"]["columns"]
+    table = catalog["nodes"]["model.crypto.trading_indicators"]
+    assert "rsi_14" in table["columns"] and table["metadata"]["database"] == "spark_catalog"
 
 
 def test_dbt_build_runs_every_node_and_unit_test(user, first_run):
