@@ -15,6 +15,7 @@ MISSING = re.compile(r'ObjectName\(\[((?:Identifier\("[^"]*"\)(?:, )?)+)\]\) is 
 FIELD = re.compile(r"No field named (?:[\w.]*\.)?\"?([A-Za-z_]\w*)\"?\.")
 TOKEN = re.compile(r"found (.+?) at (\d+):(\d+) expected")
 LACKING = re.compile(r"(?:unknown function|function): (\w+)")
+UNSTORED = re.compile(r".*Invalid data type for Delta Lake: (?:Duration|Interval).*", re.DOTALL)
 PANIC = re.compile(r'panicked with message \\?"(.*?)(?:\\n|\n|"$|")', re.DOTALL)
 
 
@@ -37,6 +38,7 @@ def readable(message: str, sql: str, known: list[str]) -> str:
         why = PANIC.search(message)
         reason = f" ({why[1].strip()[:160]})" if why and "unwrap()" not in why[1] else ""
         return f"Sail failed on this statement{reason}; write it in another way, or use --target spark."
+    message = UNSTORED.sub("A Delta table can't hold an interval; cast it, such as to bigint or string.", message)
     message = re.sub(r"Decimal128\((\d+), ?(-?\d+)\)", r"decimal(\1,\2)", message)
     message = re.sub(r"Timestamp\(\w+, (?:None|Some\([^)]*\))\)", "timestamp", message)
     return re.sub(r"\b(" + "|".join(SQL_TYPES) + r")\b", lambda kind: SQL_TYPES[kind[1]], message)
@@ -58,8 +60,18 @@ def place(project: Path, spot: str) -> str:
     for folder in ("", "models", "tests", "snapshots", "seeds", "analyses"):
         file = project / folder / path
         if file.is_file():
-            first = spot.strip().split("\n")[0].strip()
-            lines = file.read_text().splitlines()
-            at = next((number for number, line in enumerate(lines, 1) if first and first in line), 0)
+            at = _line(file.read_text().splitlines(), spot)
             return f"{file.relative_to(project)}{f', line {at}' if at else ''}: "
     return f"{path}: "
+
+
+def _line(lines: list[str], spot: str) -> int:
+    """Return the line of a model that has the beginning of a text, as far as no Jinja stands in it; 0 if none has."""
+    words = spot.strip().split("\n")[0].split(" ")
+    for count in range(len(words), 0, -1):
+        beginning = " ".join(words[:count]).strip()
+        found = [number for number, line in enumerate(lines, 1) if beginning and beginning in line]
+        if found:
+            # A single word may mean any of several lines.
+            return found[0] if count > 1 or len(found) == 1 or len(words) == 1 else 0
+    return 0

@@ -41,6 +41,10 @@ Say = Callable[[str], None]
 LINEAGE = {"batch_id", "revision"}
 # Tables that record the changes between runs, and so depend on the order of arrival.
 HISTORY = {"candle_revisions"}
+# Materializations whose tables equal their query.
+TABLES = ("keyed_table", "table")
+# Stands for the key of a table that has none: the place of a row in the order of all its values.
+PLACE = "row_place"
 EXAMPLES = 3
 # Largest difference of gold's doubles between two engines, relative to the larger of the value and 1, and
 # for differences of prices to the prices of the row: the close can be far below the averages that are subtracted.
@@ -155,6 +159,10 @@ def verify_models(settings: Settings, kind: str, selection: str | None, say: Say
     with _scratch(settings, kind) as (scratch, spark):
         # The catalog is still empty: every model compiles to the query of its first run.
         models = _compile(scratch, selection or "silver gold")
+        if not models:
+            raise CryptoError(
+                "None of these models makes a table of its query; name one that does, such as market_overview."
+            )
         if selection is None:
             models = [model for model in models if known.get(model.table) != model.digest]
         _register_live(settings, scratch, spark)
@@ -284,7 +292,7 @@ def _land(spark: SparkSession, scratch: Settings, number: int, pieces: list[Piec
 
 def _run(scratch: Settings) -> list[Model]:
     """Build silver and gold with a plain ``dbt run``."""
-    return _keyed_tables(_dbt(scratch, ["run", "--select", "silver", "gold"], "The replay could not be built"))
+    return _tables(_dbt(scratch, ["run", "--select", "silver", "gold"], "The replay could not be built"))
 
 
 def _compile(scratch: Settings, selection: str) -> list[Model]:
@@ -292,7 +300,7 @@ def _compile(scratch: Settings, selection: str) -> list[Model]:
     nodes = _dbt(scratch, ["compile", "--select", *words], "The models could not be compiled")
     if not nodes:
         raise CryptoError(f"{selection!r} chooses no model; name one, or choose some as `dbt ls --select` does.")
-    return _keyed_tables(nodes)
+    return _tables(nodes)
 
 
 def _dbt(scratch: Settings, command: list[str], failed: str) -> list[dict]:
@@ -318,12 +326,12 @@ def _dbt(scratch: Settings, command: list[str], failed: str) -> list[dict]:
     return [nodes[result["unique_id"]] | {"compiled_code": result["compiled_code"]} for result in results]
 
 
-def _keyed_tables(nodes: list[dict]) -> list[Model]:
+def _tables(nodes: list[dict]) -> list[Model]:
     return sorted(
         (
-            Model(f"{node['schema']}.{node['name']}", node["config"]["unique_key"], node["compiled_code"])
+            Model(f"{node['schema']}.{node['name']}", node["config"]["unique_key"] or [], node["compiled_code"])
             for node in nodes
-            if node["config"]["materialized"] == "keyed_table" and node["name"] not in HISTORY
+            if node["config"]["materialized"] in TABLES and node["name"] not in HISTORY
         ),
         key=lambda model: model.table,
     )
@@ -357,10 +365,13 @@ def _register_live(settings: Settings, scratch: Settings, spark: SparkSession) -
 
 def _compute(spark: SparkSession, scratch: Settings, model: Model, writers: set[str]) -> Difference | None:
     """Compute a model's query; return None if the live table has its types and values."""
+    from dbt.adapters.localspark.guard import verdicts
     from pyspark.errors import PySparkException
 
+    # As the adapter sends it; what the guard refuses has not become a table.
+    text = verdicts.verdict(scratch, spark, model.query).get("sql", model.query)
     try:
-        query = spark.sql(model.query)
+        query = spark.sql(text if scratch.engine == SAIL else model.query)
         if "is_deleted" in query.columns:
             query = query.where("not is_deleted").drop("is_deleted")
         live, computed = dict(spark.table(_live(scratch, model.table)).dtypes), dict(query.dtypes)
@@ -400,24 +411,28 @@ def _compare(
     """
     columns = [column for column in replay.columns if column not in LINEAGE]
     values = [column for column in columns if column not in model.key]
-    on = " and ".join(f"live.{column} <=> replay.{column}" for column in model.key)
-    types = dict(replay.dtypes)
+    types, key, selected = dict(replay.dtypes), model.key, ", ".join(columns)
+    if not key:
+        # Doubles last: they may differ in their last digits, by which the order must not change.
+        order = ", ".join(sorted(columns, key=lambda column: types[column] == "double"))
+        key, selected = [PLACE], f"{selected}, row_number() over (order by {order}) as {PLACE}"
+    on = " and ".join(f"live.{column} <=> replay.{column}" for column in key)
     tolerant = bool(writers - {scratch.engine}) and model.table.startswith("gold.")
     differs = " or ".join(_differs(column, tolerant and types[column] == "double") for column in values)
     rows = spark.sql(
         f"""
         select struct(live.*) as live, struct(replay.*) as replay, count(*) over () as keys
-        from (select {", ".join(columns)}, true as here from {_live(scratch, model.table)}) as live
-        full outer join (select {", ".join(columns)}, true as here from {{replay}}) as replay on {on}
+        from (select {selected}, true as here from {_live(scratch, model.table)}) as live
+        full outer join (select {selected}, true as here from {{replay}}) as replay on {on}
         where live.here is null or replay.here is null or {differs or "false"}
-        order by {", ".join(f"coalesce(live.{column}, replay.{column})" for column in model.key)}
+        order by {", ".join(f"coalesce(live.{column}, replay.{column})" for column in key)}
         limit {EXAMPLES}
         """,
         replay=replay,
     ).collect()
     if not rows:
         return None
-    examples = tuple(_describe(row.live, row.replay, model.key, values) for row in rows)
+    examples = tuple(_describe(row.live, row.replay, key, values) for row in rows)
     return Difference(model.table, f"{rows[0].keys:,} rows", examples)
 
 

@@ -138,6 +138,7 @@ def test_models_are_computed_alone_over_the_live_tables(home):
 def test_a_selection_without_a_model_is_refused(home):
     said = home.run("crypto", "verify", "--select", "no_such_model", status=1)
     assert "'no_such_model' chooses no model" in said
+    assert "None of these models makes a table" in home.run("crypto", "verify", "--select", "trades", status=1)
     assert "0 is not in the range" in home.run("crypto", "verify", "--batches", "0", status=2)
 
 
