@@ -38,6 +38,9 @@ KINDS = {SAIL: sail, SPARK: spark}
 RETRIES = 4
 # Otherwise gRPC names the path of a socket as the host that it asks, which Sail refuses.
 AUTHORITY = ("grpc.default_authority", "localhost")
+# A session that Python collects shuts down the threads that all sessions share, from whatever code runs then, which can
+# so wait for itself for ever: every session of a process is kept.
+_sessions: list[Any] = []
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def open_session(engine: Engine) -> SparkSession:
     # Settings come after the retries: a builder with settings would ask the server, and retry for ten minutes.
     channel = EngineChannel(engine.target, engine.session, engine.token, [AUTHORITY])
     spark: Any = SparkSession.builder.channelBuilder(channel).create()
+    _sessions.append(spark)
     # Closing a client must not end the session of all others.
     spark.release_session_on_close = False
     spark.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
