@@ -266,6 +266,9 @@ class Expressions(Base):
         while isinstance(above.parent, joined):
             above = above.parent
         constant = node.this.find(exp.Column) is None
+        if isinstance(above.parent, exp.Is) and not denied:
+            # Spark takes "unknown" for "no" here as well.
+            return
         if not isinstance(above.parent, exp.Where | exp.Having) or (denied and constant):
             self.refuse("list with a null", node)
 
