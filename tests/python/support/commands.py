@@ -9,7 +9,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from commands import process
 from support.isolation import no_settings
 from support.project import PROJECT
 
@@ -57,6 +56,7 @@ def _become(command: list[str], project: Path, environment: dict[str, str], *out
     sys.argv = command
     # dbt's import has given the server a handler, which a command that does not import dbt has not.
     logging.getLogger().handlers.clear()
+    process = importlib.import_module("commands.process")
     program = importlib.import_module("commands.dbt_command" if command[0] == str(DBT) else "commands.cli.group")
     process.run(program.main)
 
