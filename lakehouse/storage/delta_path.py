@@ -11,10 +11,12 @@ import atexit
 import re
 import shutil
 import tempfile
+import threading
 from functools import lru_cache
 from pathlib import Path
 
 MISREAD = re.compile(r"[%\\#?]")
+_linking = threading.Lock()
 
 
 def is_misread(path: Path) -> bool:
@@ -30,11 +32,13 @@ def readable(table: Path) -> Path:
     if not is_misread(table):
         return table
     folder = _links() / re.sub(r"[^A-Za-z0-9_]", "_", f"{table.parent.name}_{table.name}_{hash(table)}")
-    folder.mkdir(exist_ok=True)
-    known = {link.name for link in folder.iterdir()}
-    for entry in table.iterdir():
-        if entry.name not in known:
-            (folder / entry.name).symlink_to(entry)
+    # dbt's threads read the same tables.
+    with _linking:
+        folder.mkdir(exist_ok=True)
+        known = {link.name for link in folder.iterdir()}
+        for entry in table.iterdir():
+            if entry.name not in known:
+                (folder / entry.name).symlink_to(entry)
     return folder
 
 
