@@ -19,6 +19,7 @@ def home(tmp_path_factory):
     found.stop()
 
 
+@pytest.mark.long
 def test_apache_spark_replays_what_sail_built(home):
     screened = DeltaTable(home.place / "warehouse/silver.db/screened_trades").to_pyarrow_table(columns=["reason"])
     assert len(set(screened["reason"].to_pylist())) > 5
