@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from support import market_files
-from support.market_files import START, all_rows, expected, imported, microseconds, packed
+from support.market_files import START, all_rows, expected, imported, landed, microseconds, packed
 
 from lakehouse.errors import CryptoError
 from market_data.normalise import parse_sides
@@ -266,6 +266,23 @@ REFUSED = {
     ),
     "dune.csv": ("block_time,token_bought_amount,token_sold_amount,tx_hash\n2024-03-01,1,2,0x1\n", "swaps of tokens"),
     "BTC_USDT-trades.h5": ("\x89HDF\r\n", "convert-trade-data --format-from hdf5 --format-to feather"),
+    "cryptodatadownload.csv": (
+        "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,Volume BTC,Volume USD\n"
+        "1646092800000,2022-03-01 00:00:00,BTC/USD,43312,44200,43000,44000,12,528000\n",
+        "candles",
+    ),
+    "XBTUSD_60.csv": ("1381093200,122.0,122.0,122.0,122.0,0.1,1\n", "candles"),
+    "BTCUSDT-1h-2024-03.csv": ("1709251200000,1,2,0.5,1,10,1709254799999,10,3,4,5,0\n", "candles"),
+    "BTC_USDT-5m.json": ("[[1709251200000,1,2,0.5,1,10]]", "candles"),
+    "quotes.csv": ("exchange,symbol,timestamp,ask_amount,ask_price,bid_price,bid_amount\n", "order book"),
+    "l2.csv": ("exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n", "order book"),
+    "depth.json": ('{"bids": [["1", "2"]], "asks": [["3", "4"]]}', "order book"),
+    "ticker.csv": ("exchange,symbol,timestamp,funding_rate,open_interest\n", "contracts"),
+    "note.txt": ("nothing of use\n", "no file of trades"),
+    "BTCUSDT-trades-2024-02.csv": ("<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", "a web page"),
+    "cut.zip": ("PK\3\4 and no more", "broken, cut off"),
+    "empty.csv": ("", "no file of trades"),
+    "some.json": ('{"a": 1}', "no file of trades"),
     "taq.csv": ("ts,px,qty,side,bid_price,ask_price\n1709337598123,1,1,buy,1,1\n", "has columns of its own"),
 }
 
@@ -276,7 +293,8 @@ def test_a_refusal_says_what_the_file_is_whatever_the_user_says_of_it(settings, 
     (tmp_path / name).write_bytes(content.encode("latin-1"))
     for options in ({}, {"market": "BTC/USDT"}):
         said = imported(settings, tmp_path / name, **options)
-        assert sentence in said[0] and said[1:] == ["exit 1"] and not all_rows(settings)
+        assert name in said[0] and sentence in said[0] and said[1:] == ["exit 1"]
+        assert not landed(settings)
 
 
 def test_rows_of_contracts_among_others_are_left_out_and_counted(settings, tmp_path):

@@ -270,39 +270,9 @@ def test_an_archive_that_is_out_of_order_is_sorted_by_time_and_id(settings, tmp_
     assert "6 days there already" in " ".join(said) and {file: file.read_bytes() for file in before} == before
 
 
-REFUSED = {
-    "cryptodatadownload.csv": (
-        "https://www.CryptoDataDownload.com\nunix,date,symbol,open,high,low,close,Volume BTC,Volume USD\n"
-        "1646092800000,2022-03-01 00:00:00,BTC/USD,43312,44200,43000,44000,12,528000\n",
-        "candles",
-    ),
-    "XBTUSD_60.csv": ("1381093200,122.0,122.0,122.0,122.0,0.1,1\n", "candles"),
-    "BTCUSDT-1h-2024-03.csv": ("1709251200000,1,2,0.5,1,10,1709254799999,10,3,4,5,0\n", "candles"),
-    "BTC_USDT-5m.json": ("[[1709251200000,1,2,0.5,1,10]]", "candles"),
-    "quotes.csv": ("exchange,symbol,timestamp,ask_amount,ask_price,bid_price,bid_amount\n", "order book"),
-    "l2.csv": ("exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n", "order book"),
-    "depth.json": ('{"bids": [["1", "2"]], "asks": [["3", "4"]]}', "order book"),
-    "ticker.csv": ("exchange,symbol,timestamp,funding_rate,open_interest\n", "contracts"),
-    "note.txt": ("nothing of use\n", "no file of trades"),
-    "BTCUSDT-trades-2024-02.csv": ("<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>", "a web page"),
-    "cut.zip": ("PK\3\4 and no more", "broken, cut off"),
-    "empty.csv": ("", "no file of trades"),
-    "some.json": ('{"a": 1}', "no file of trades"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_trades_of_a_spot_market_is_refused_by_name(settings, tmp_path, name):
-    content, word = REFUSED[name]
-    (tmp_path / name).write_text(content)
-    said = imported(settings, tmp_path / name)
-    assert name in said[0] and word in said[0] and said[1:] == ["exit 1"]
-    assert not landed(settings)
-
-
 def test_what_is_refused_keeps_no_other_file_from_being_imported(settings, tmp_path):
     folder = tmp_path / "binance"
-    market_files.packed(folder / "BTC_USDT-5m.json", REFUSED["BTC_USDT-5m.json"][0])
+    market_files.packed(folder / "BTC_USDT-5m.json", "[[1709251200000,1,2,0.5,1,10]]")
     market_files.freqtrade(folder / "BTC_USDT-trades.json", TRADES)
     said = imported(settings, folder)
     assert all_rows(settings) == expected("Binance:BTCUSDT") and any("candles" in line for line in said)
