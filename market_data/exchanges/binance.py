@@ -12,15 +12,13 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import OTHER_QUESTION, Archive, Cursor, Exchange, NumberedPaging
+from market_data.exchanges.exchange import OTHER_QUESTION, Archive, Cursor, Exchange, SearchedPaging
 
 MILLISECOND, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
-# Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
-MARGIN = 100
 ROOT = "https://data.binance.vision/data/spot"
 
 
-class AggregatedTrades(NumberedPaging):
+class AggregatedTrades(SearchedPaging):
     """By number: by time they are given for an hour only, and an hour can be empty."""
 
     def forget(self) -> None:
@@ -47,9 +45,9 @@ class AggregatedTrades(NumberedPaging):
         return int(row["a"])
 
     def first(self, start: int) -> list[Any]:
-        """Return a number some trades before the first of a time."""
+        """Begin anew, with no trade seen."""
         self._latest = 0
-        return [max(self._number_at(start) - MARGIN, 0)]
+        return super().first(start)
 
     def rows(self, cursor: list[Any]) -> tuple[list[Any], Cursor]:
         """Return the rows from a number on."""
@@ -72,12 +70,8 @@ class AggregatedTrades(NumberedPaging):
         again = self._first(max(self._latest + MILLISECOND, start), end)
         return None if again is None else [again]
 
-    def count(self, start: int, end: int) -> float:
-        """Numbers have no gaps."""
-        return self._number_at(end) - self._number_at(start)
-
-    def _number_at(self, moment: int) -> int:
-        """Return the first number at a time or later: near it if there was a trade soon after, else by bisection."""
+    def number_at(self, moment: int) -> int:
+        """Look near the time if there was a trade soon after, else by bisection."""
         soon = self._first(moment, moment + 3 * HOUR)
         if soon is not None:
             return soon

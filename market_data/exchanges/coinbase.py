@@ -6,18 +6,17 @@ from bisect import bisect_left
 from functools import cache
 from typing import Any
 
-from market_data.exchanges.exchange import Cursor, Exchange, NumberedPaging
-
-# Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
-MARGIN = 100
+from market_data.exchanges.exchange import Cursor, Exchange, SearchedPaging
 
 
-class Trades(NumberedPaging):
+class Trades(SearchedPaging):
     """By number: that at the beginning of the day is found by bisection."""
+
+    lowest = 1
 
     def forget(self) -> None:
         """Look for numbers anew."""
-        self._number_at = cache(self._find_number)
+        self._find_number = cache(self._bisect)
         self._moment_of = cache(self._find_moment)
 
     def _ask(self, **asked: int) -> list[Any]:
@@ -29,8 +28,11 @@ class Trades(NumberedPaging):
         found = self._ask(after=number + 1, limit=1)
         return self.moment(found[0]) if found else 0
 
-    def _find_number(self, moment: int) -> int:
-        """Return the first number at a time or later."""
+    def number_at(self, moment: int) -> int:
+        """Return what was found before, if it was."""
+        return self._find_number(moment)
+
+    def _bisect(self, moment: int) -> int:
         newest = self.newest()
         numbers = range(1, self.number(newest) + 1 if newest else 1)
         return bisect_left(numbers, moment, key=self._moment_of) + 1
@@ -38,10 +40,6 @@ class Trades(NumberedPaging):
     def number(self, row: Any) -> int:
         """Each market has numbers of its own."""
         return int(row["trade_id"])
-
-    def first(self, start: int) -> list[Any]:
-        """Return a number some trades before the first of a time."""
-        return [max(self._number_at(start) - MARGIN, 1)]
 
     def rows(self, cursor: list[Any]) -> tuple[list[Any], Cursor]:
         """Return the rows of a page of numbers, and older ones where some of these are not there."""
@@ -61,10 +59,6 @@ class Trades(NumberedPaging):
     def newest(self) -> Any | None:
         """Return the first of the latest trades."""
         return next(iter(self._ask(limit=1)), None)
-
-    def count(self, start: int, end: int) -> float:
-        """Numbers have few gaps."""
-        return self._number_at(end) - self._number_at(start)
 
 
 COINBASE = Exchange(

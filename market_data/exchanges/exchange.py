@@ -172,6 +172,26 @@ class NumberedPaging(Paging):
         return [self.number(rows[0]) if rows else 0, *cursor[1:]], rows, following
 
 
+class SearchedPaging(NumberedPaging):
+    """Of exchanges that can be asked by number alone: the number at the beginning of a day is searched for."""
+
+    # Ids and times are not quite in the same order, so a day is read a few trades beyond its start.
+    margin: ClassVar[int] = 100
+    lowest: ClassVar[int] = 0
+
+    def number_at(self, moment: int) -> int:
+        """Return the first number at a time (microseconds) or later."""
+        raise NotImplementedError
+
+    def first(self, start: int) -> list[Any]:
+        """Return a number some trades before the first of a time."""
+        return [max(self.number_at(start) - self.margin, self.lowest)]
+
+    def count(self, start: int, end: int) -> float:
+        """Numbers have few gaps."""
+        return self.number_at(end) - self.number_at(start)
+
+
 @dataclass(frozen=True)
 class Exchange:
     """All that is known of one exchange; what is empty is not known.

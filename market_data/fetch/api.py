@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -114,18 +115,25 @@ class ApiSource:
         if (lacks and not self.options.with_incomplete) or not (is_over or self.options.with_today):
             return
         is_whole = is_over and not lacks
-        trades = _in_order(market, day, self._trades(paging, pages), self.options.without_ids)
+        batches, missing = self._read(paging, pages)
+        trades = _in_order(market, day, batches, self.options.without_ids)
         self.landing.left_out["that came twice"] += pages.rows - trades.num_rows
         self.landing.read += pages.rows - trades.num_rows
         if not self.options.without_ids:
-            self.landing.missing += _count_missing(paging, pages)
-        batches = trades.to_batches(BATCH_ROWS)
-        yield from self.landing.write(market, (day,), paging.answer.kind, batches, are_whole=is_whole)
+            self.landing.missing += missing
+        ordered = trades.to_batches(BATCH_ROWS)
+        yield from self.landing.write(market, (day,), paging.answer.kind, ordered, are_whole=is_whole)
         if is_whole or not is_kept:
             pages.delete()
 
-    def _trades(self, paging: Paging, pages: PageFile) -> list[pa.RecordBatch]:
-        return [paging.answer.trades(rows, f"{self.exchange.name} {paging.market}") for rows in (*pages.pages(), [])]
+    def _read(self, paging: Paging, pages: PageFile) -> tuple[list[pa.RecordBatch], int]:
+        """Return the trades of pages, and how many numbers between the first and the last are not there."""
+        batches, numbers = [], set()
+        for rows in chain(pages.pages(), [[]]):
+            batches.append(paging.answer.trades(rows, f"{self.exchange.name} {paging.market}"))
+            if isinstance(paging, NumberedPaging):
+                numbers |= {paging.number(row) for row in rows}
+        return batches, max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
 
     def _pages(
         self, market: Market, cursor: Cursor, start: int, end: int
@@ -257,14 +265,6 @@ def _missing_end(pages: PageFile, start: int, end: int, paging: Paging) -> str:
         newest = f", the newest is of {_clock(pages.last)} UTC" if pages.last else ""
         return f"no trade after its last has been seen{newest}"
     return ""
-
-
-def _count_missing(paging: Paging, pages: PageFile) -> int:
-    """Return how many numbers between the first and the last are not there; 0 if trades are not numbered."""
-    if not isinstance(paging, NumberedPaging):
-        return 0
-    numbers = {paging.number(row) for rows in pages.pages() for row in rows}
-    return max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
 
 
 def _now() -> int:
