@@ -112,6 +112,11 @@ class SyncedTable:
         for name in gone:
             del self.columns[name]
 
+    @property
+    def altered(self) -> bool:
+        """Tell whether columns are added or dropped."""
+        return bool(self.added or self.dropped)
+
     def unchanged(self) -> bool:
         """Return whether the last sync published this same version, so that the table need not be read."""
         query = """
@@ -119,15 +124,14 @@ class SyncedTable:
             from crypto.sync_runs where table_name = %s order by finished_at desc limit 1
         """
         last = self.connection.execute(query, [self.table.target]).fetchone()
-        altered = self.created or self.added or self.dropped
-        if self.force or altered or not last or last[:2] != (self.source.id, self.source.version):
+        if self.force or self.created or self.altered or not last or last[:2] != (self.source.id, self.source.version):
             return False
         self.result.rows_total, self.result.checksum = last[2], int(last[3])
         return True
 
     def load(self) -> None:
         """Copy the lake's rows directly into the table if it is empty, without a comparison."""
-        if self.plan or self.added or self.dropped or self._one(f"select exists (select from {self.sql_name})")[0]:
+        if self.plan or self.altered or self._one(f"select exists (select from {self.sql_name})")[0]:
             return
         try:
             with self.connection.transaction():
@@ -186,7 +190,7 @@ class SyncedTable:
     def compare(self) -> None:
         """Set ``differs``; in a plan, also list the differences."""
         expected = (self.result.rows_total, self.result.checksum)
-        self.differs = bool(self.added or self.dropped) or self._fingerprint() != expected
+        self.differs = self.altered or self._fingerprint() != expected
         if self.differs and self.plan:
             self._plan()
 
