@@ -368,10 +368,12 @@ def _compute(spark: SparkSession, scratch: Settings, model: Model, writers: set[
     from dbt.adapters.localspark.guard import verdicts
     from pyspark.errors import PySparkException
 
-    # As the adapter sends it; what the guard refuses has not become a table.
-    text = verdicts.verdict(scratch, spark, model.query).get("sql", model.query)
+    text = model.query
+    if scratch.engine == SAIL:
+        # As the adapter sends it; what the guard refuses has not become a table.
+        text = verdicts.verdict(scratch, spark, text).get("sql", text)
     try:
-        query = spark.sql(text if scratch.engine == SAIL else model.query)
+        query = spark.sql(text)
         if "is_deleted" in query.columns:
             query = query.where("not is_deleted").drop("is_deleted")
         live, computed = dict(spark.table(_live(scratch, model.table)).dtypes), dict(query.dtypes)

@@ -67,13 +67,13 @@ def runs(settings: Settings, count: int | None = None) -> list[PastRun]:
 
 def outcomes(settings: Settings, count: int) -> list[dict[str, Any]]:
     """Return time, success and seconds of the last runs, newest first, without reading dbt's results."""
-    found = zip(_summaries(settings)[:count], summaries(settings, count), strict=True)
-    return [{"run": path.stem.split("-")[0], "ok": run["ok"], "seconds": run["seconds"]} for path, run in found]
+    summaries = [(path, json.loads(path.read_text())) for path in _summaries(settings)[:count]]
+    return [{"run": path.stem.split("-")[0], "ok": run["ok"], "seconds": run["seconds"]} for path, run in summaries]
 
 
-def summaries(settings: Settings, count: int) -> list[dict[str, Any]]:
-    """Return the summaries of the last runs, as `save` was given them, newest first."""
-    return [json.loads(path.read_text()) for path in _summaries(settings)[:count]]
+def last_summary(settings: Settings) -> dict[str, Any]:
+    """Return the summary of the last run, as `save` was given it; empty if there was none."""
+    return next((json.loads(path.read_text()) for path in _summaries(settings)), {})
 
 
 def _summaries(settings: Settings) -> list[Path]:

@@ -119,7 +119,7 @@ def _run(settings: Settings, display: Display, options: list[str], started: floa
 
 def _look(settings: Settings, landed: IngestResult, summary: dict[str, Any]) -> dict[str, Any]:
     """Return the sentences of what to look at (``notices``), and what the next run has to know of it (``seen``)."""
-    before = next(iter(history.summaries(settings, 1)), {}).get("seen", {})
+    before = history.last_summary(settings).get("seen", {})
     rejections, seen = notices.of_rejections(settings, before)
     sentences = [*notices.of_files(landed), *rejections]
     if beyond := row_counts.beyond_type(settings):
