@@ -1,7 +1,6 @@
 {#-
-    Writes the descriptions of a table and its columns to the lake as comments where they have changed: one commit for
-    all columns and one for the table, none if nothing has changed. dbt's persist_docs would make a commit for each
-    column in every run.
+    Writes the descriptions of a table and its columns to the lake as comments where they have changed, and nothing if
+    none has. dbt's persist_docs would make a commit for each column in every run.
 -#}
 {% macro update_comments(relation) %}
     {%- set current = namespace(columns={}, table='', is_column=true) -%}
