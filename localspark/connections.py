@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,12 @@ CATALOG = "spark_catalog"
 def local_settings(engine: str) -> settings.Settings:
     """Return the settings of this dbt process for an engine, as the target's profile names it."""
     return replace(settings.load(), engine=engine)
+
+
+@cache
+def freeze_project() -> None:
+    """Keep what is loaded by now, dbt's manifest above all, from being walked through in each garbage collection."""
+    gc.freeze()
 
 
 @dataclass
@@ -74,6 +81,7 @@ class LocalSparkConnectionManager(SparkConnectionManager):
         """Start the engine if need be and hand out a cursor."""
         if connection.state == ConnectionState.OPEN:
             return connection
+        freeze_project()
         try:
             found = local_settings(connection.credentials.engine)
             connection.handle = Handle(engine.session(found, trusted_seconds=TRUSTED_SECONDS), found)

@@ -29,10 +29,11 @@ def judge(sql: str, columns_of: ColumnsOf) -> Verdict:
     except (ParseError, TokenError, RecursionError):
         return Verdict(sql)
     reader = Reader(statement, columns_of)
+    columns = None
     try:
         for tree in statement.trees:
-            reader.statement(tree)
+            columns = reader.statement(tree)
     except Refused as refused:
-        return Verdict(sql, (), refused.name, refused.line, refused.spot, tuple(sorted(reader.tables)))
+        return Verdict(sql, refused=refused.name, spot=refused.spot, tables=tuple(sorted(reader.tables)))
     text = statement.result() if statement.changed else sql
-    return Verdict(text, tuple(sorted(reader.rewritten)), tables=tuple(sorted(reader.tables)))
+    return Verdict(text, tuple(sorted(reader.rewritten)), tables=tuple(sorted(reader.tables)), columns=columns)

@@ -25,11 +25,13 @@ from sqlglot import exp
 class Queries(Base):
     """Queries: their sources, columns, set operations, `qualify` and pivots."""
 
-    def statement(self, tree: exp.Expression) -> None:
-        """Read the outermost queries of a statement."""
+    def statement(self, tree: exp.Expression) -> Columns | None:
+        """Read the outermost queries of a statement, and return the columns of one that is a query itself."""
         self.literals()
         if isinstance(tree, exp.Command):
-            return
+            return None
+        if isinstance(tree, exp.Query | exp.Values):
+            return self.query(tree, {}, None)
         waiting = [tree]
         while waiting:
             node = waiting.pop(0)
@@ -37,6 +39,7 @@ class Queries(Base):
                 self.query(node, {}, None)
             else:
                 waiting.extend(node.iter_expressions())
+        return None
 
     def literals(self) -> None:
         """Escape the doubled quotes of string literals, which Sail drops."""

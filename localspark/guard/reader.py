@@ -23,7 +23,6 @@ class Refused(Exception):
     """A statement that Sail would answer otherwise than Spark, and that has no equal form."""
 
     name: str
-    line: int
     spot: str
 
 
@@ -34,9 +33,10 @@ class Verdict:
     sql: str
     rewritten: tuple[str, ...] = ()
     refused: str = ""
-    line: int = 0
     spot: str = ""
     tables: tuple[str, ...] = ()
+    # Of a query, where they are known.
+    columns: Columns | None = None
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Base:
             node = node.parent
             place = self.on.place(node) or (0, 0)
         assert name in DIFFERENCES, name
-        raise Refused(name, self.on.sql.count("\n", 0, place[0]) + 1, self.on.sql[slice(*place)])
+        raise Refused(name, self.on.sql[slice(*place)])
 
     def replace(self, name: str, node: exp.Expression, text: Callable[[str], str]) -> None:
         """Have another text stand for a node."""

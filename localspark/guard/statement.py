@@ -19,7 +19,7 @@ from sqlglot.tokens import TokenType
 SPAN = "span"
 # The methods of sqlglot's parser that return one node; its first and last token are known around their call.
 PARSED = [
-    "_parse_select", "_parse_query_modifiers", "_parse_with", "_parse_cte", "_parse_table", "_parse_join",
+    "_parse_with", "_parse_cte", "_parse_table", "_parse_join",
     "_parse_expression",
     "_parse_range", "_parse_bitwise", "_parse_term", "_parse_factor", "_parse_unary", "_parse_type",
     "_parse_column", "_parse_atom", "_parse_primary", "_parse_function",
@@ -36,24 +36,11 @@ def _placed(name: str) -> Callable[..., Any]:
 
     def parse(self: Any, *arguments: Any, **options: Any) -> Any:
         first = self._curr
-        if name == "_parse_query_modifiers":
-            # It ends a query that has begun where the parser last began to look for one.
-            node = plain(self, *arguments, **options)
-            starts = self.__dict__.setdefault("query_starts", [])
-            if isinstance(node, exp.Select) and SPAN not in node.meta and starts and self._prev:
-                node.meta[SPAN] = (starts[-1], self._prev.end + 1)
-            return node
-        if name == "_parse_select" and first:
-            self.__dict__.setdefault("query_starts", []).append(first.start)
-            try:
-                node = plain(self, *arguments, **options)
-            finally:
-                self.query_starts.pop()
-        else:
-            node = plain(self, *arguments, **options)
-        new = isinstance(node, exp.Expression) and SPAN not in node.meta
-        if new and first and self._prev and self._prev.end >= first.start:
-            node.meta[SPAN] = (first.start, self._prev.end + 1)
+        node = plain(self, *arguments, **options)
+        if isinstance(node, exp.Expression) and SPAN not in node.meta:
+            last = self._prev
+            if first and last and last.end >= first.start:
+                node.meta[SPAN] = (first.start, last.end + 1)
         return node
 
     return parse
@@ -70,10 +57,26 @@ class PlacedParser(DatabricksParser):
         name: parse for name, parse in DatabricksParser.NO_PAREN_FUNCTION_PARSERS.items() if name == "CASE"
     }
 
+    def _parse_select(self, *arguments: Any, **options: Any) -> Any:
+        starts = self.__dict__.setdefault("query_starts", [])
+        starts.append(self._curr.start if self._curr else None)
+        try:
+            return _parse_select(self, *arguments, **options)
+        finally:
+            starts.pop()
 
+    def _parse_query_modifiers(self, *arguments: Any, **options: Any) -> Any:
+        # They end a query that has begun where the parser last began to look for one.
+        node = _parse_query_modifiers(self, *arguments, **options)
+        starts = self.__dict__.get("query_starts")
+        if isinstance(node, exp.Select) and SPAN not in node.meta and starts and starts[-1] is not None and self._prev:
+            node.meta[SPAN] = (starts[-1], self._prev.end + 1)
+        return node
+
+
+_parse_select, _parse_query_modifiers = _placed("_parse_select"), DatabricksParser._parse_query_modifiers
 for _name in PARSED:
-    if hasattr(DatabricksParser, _name):
-        setattr(PlacedParser, _name, _placed(_name))
+    setattr(PlacedParser, _name, _placed(_name))
 
 
 class Statement:

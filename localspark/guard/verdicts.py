@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from lakehouse.settings import Settings
 from lakehouse.storage import lake
 
 if TYPE_CHECKING:
-    from dbt.adapters.localspark.guard.reader import Verdict
+    from dbt.adapters.localspark.guard.reader import ColumnsOf, Verdict
 
 READ = re.compile(
     r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\(?\s*(select|with|create|insert|merge|values|from)\b", re.I | re.S
@@ -27,10 +28,17 @@ DEFINES = re.compile(r"\b(?:table|view|into)\s+(?:if\s+(?:not\s+)?exists\s+)?((?
 HERE = Path(__file__).parent
 # A longer file is begun anew: statements of incremental models have new literals in each run.
 LIMIT_BYTES = 4_000_000
+# A contract's question for the columns of a model's query, which comes before the statement that runs the query.
+QUESTION = re.compile(
+    r"\s*(?:/\*.*?\*/)?\s*select \* from \(\s(.+)\n\s*\) as __dbt_sbq\s+where false\s+limit 0\s*", re.S
+)
+READ_BEFORE = "query_read_before"
 _lock = threading.Lock()
 _kept: dict[Path, dict[str, dict[str, Any]]] = {}
 _columns: dict[tuple[Path, str], list[tuple[str, str]]] = {}
 _marks: dict[tuple[Path, str], str] = {}
+# The queries of such questions, with their verdicts, until the model's statement has come.
+_asked: dict[tuple[Path, str], Verdict] = {}
 
 
 def verdict(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
@@ -60,17 +68,43 @@ def forget(settings: Settings, sql: str) -> None:
 
 
 def _judge(settings: Settings, spark: Any, sql: str) -> dict[str, Any]:
-    from dbt.adapters.localspark import guard
-
-    made: Verdict = guard.judge(sql, lambda name: columns(settings, spark, name))
+    made = _read(settings, sql, lambda name: columns(settings, spark, name))
     found: dict[str, Any] = {}
     if made.refused:
-        found = {"refused": made.refused, "line": made.line, "spot": made.spot}
+        found = {"refused": made.refused, "spot": made.spot}
     elif made.sql != sql:
         found = {"sql": made.sql, "rewritten": made.rewritten}
     if made.tables:
         found["columns"] = _signatures(settings, spark, list(made.tables))
     return found
+
+
+def _read(settings: Settings, sql: str, columns_of: ColumnsOf) -> Verdict:
+    """Return the guard's verdict; a query whose columns were asked for before is not read again."""
+    from dbt.adapters.localspark import guard
+
+    if question := QUESTION.fullmatch(sql):
+        query = question[1].strip()
+        asked = guard.judge(query, columns_of)
+        if asked.columns and all(kind is not None for _, kind in asked.columns):
+            _asked[settings.home, query] = asked
+        return replace(asked, sql=sql.replace(query, asked.sql))
+    for home, query in list(_asked):
+        before, _, after = sql.partition(query)
+        if home == settings.home and before.rstrip().endswith("(") and after.lstrip().startswith(")"):
+            inner = _asked.pop((home, query))
+            known = [(name, str(kind)) for name, kind in inner.columns or []]
+            outer = guard.judge(
+                f"{before.rstrip()[:-1]}{READ_BEFORE}{after.lstrip()[1:]}",
+                lambda name: known if name == READ_BEFORE else columns_of(name),
+            )
+            return replace(
+                outer,
+                sql=outer.sql.replace(READ_BEFORE, f"(\n{inner.sql}\n)"),
+                rewritten=tuple(sorted({*outer.rewritten, *inner.rewritten})),
+                tables=tuple(sorted({*outer.tables, *inner.tables} - {READ_BEFORE})),
+            )
+    return guard.judge(sql, columns_of)
 
 
 def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] | None:
