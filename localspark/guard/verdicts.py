@@ -90,21 +90,26 @@ def _read(settings: Settings, sql: str, columns_of: ColumnsOf) -> Verdict:
             _asked[settings.home, query] = asked
         return replace(asked, sql=sql.replace(query, asked.sql))
     for home, query in list(_asked):
-        before, _, after = sql.partition(query)
-        if home == settings.home and before.rstrip().endswith("(") and after.lstrip().startswith(")"):
-            inner = _asked.pop((home, query))
-            known = [(name, str(kind)) for name, kind in inner.columns or []]
-            outer = guard.judge(
-                f"{before.rstrip()[:-1]}{READ_BEFORE}{after.lstrip()[1:]}",
-                lambda name: known if name == READ_BEFORE else columns_of(name),
-            )
-            return replace(
-                outer,
-                sql=outer.sql.replace(READ_BEFORE, f"(\n{inner.sql}\n)"),
-                rewritten=tuple(sorted({*outer.rewritten, *inner.rewritten})),
-                tables=tuple(sorted({*outer.tables, *inner.tables} - {READ_BEFORE})),
-            )
+        before, _, after = (part.strip() for part in sql.partition(query))
+        if home == settings.home and before.endswith("(") and after.startswith(")"):
+            return _around(_asked.pop((home, query)), before[:-1], after[1:], columns_of)
     return guard.judge(sql, columns_of)
+
+
+def _around(inner: Verdict, before: str, after: str, columns_of: ColumnsOf) -> Verdict:
+    """Return the verdict on a statement with a query in it that was read before: as if a table stood there."""
+    from dbt.adapters.localspark import guard
+
+    known = [(name, str(kind)) for name, kind in inner.columns or []]
+    outer = guard.judge(
+        f"{before}{READ_BEFORE}{after}", lambda name: known if name == READ_BEFORE else columns_of(name)
+    )
+    return replace(
+        outer,
+        sql=outer.sql.replace(READ_BEFORE, f"(\n{inner.sql}\n)"),
+        rewritten=tuple(sorted({*outer.rewritten, *inner.rewritten})),
+        tables=tuple(sorted({*outer.tables, *inner.tables} - {READ_BEFORE})),
+    )
 
 
 def columns(settings: Settings, spark: Any, name: str) -> list[tuple[str, str]] | None:
