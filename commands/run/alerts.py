@@ -1,4 +1,4 @@
-"""Alerts: the nodes that failed or warned in a run, their owners, and how to see the rows; as text and as JSON."""
+"""Alerts: what failed, warned or is to be looked at after a run, the nodes' owners and rows; as text and as JSON."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def message(summary: dict[str, Any], found: list[Node]) -> dict[str, Any]:
     lines = [f"{head}{', with ' if counts else ''}{' and '.join(counts)}."]
     if summary.get("error"):
         lines.append(summary["error"])
-    if summary.get("over_budget"):
-        lines.append(f"It cost ${summary['cost']:.4f}, more than its budget of ${summary['budget']:.4g}.")
+    notices = summary.get("notices", [])
+    lines += [f"- {notice}" for notice in notices]
     for node in [*failing, *warning][:LISTED]:
         lines += [f"- {node}: {node.message}", f"  look: {node.look}"]
     if len(found) > LISTED:
@@ -87,6 +87,7 @@ def message(summary: dict[str, Any], found: list[Node]) -> dict[str, Any]:
         "cost": summary.get("cost"),
         "over_budget": summary.get("over_budget", False),
         "error": summary.get("error"),
+        "notices": notices,
         "failing": [asdict(node) for node in failing],
         "warning": [asdict(node) for node in warning],
     }

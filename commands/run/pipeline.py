@@ -69,7 +69,7 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
         alerts.send(settings, alerts.message(summary, []), display.say)
         raise
     nodes = findings(settings, summary)
-    if nodes or not summary["ok"] or summary["over_budget"]:
+    if nodes or not summary["ok"] or summary["notices"]:
         alerts.send(settings, alerts.message(summary, nodes), display.say)
     if as_json:
         print(json.dumps(summary, default=str))
@@ -128,7 +128,8 @@ def _look(settings: Settings, landed: IngestResult, summary: dict[str, Any]) -> 
             "vwap within low and high. Prices or volumes of their trades are hardly real."
         )
     if summary["over_budget"]:
-        sentences.append(f"The run cost more than its budget of ${summary['budget']:.4g} (CRYPTO_RUN_BUDGET).")
+        cost, budget = summary["cost"], summary["budget"]
+        sentences.append(f"The run cost ${cost:.4f}, more than its budget of ${budget:.4g} (CRYPTO_RUN_BUDGET).")
     return {"notices": sentences, "seen": seen}
 
 

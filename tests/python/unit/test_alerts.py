@@ -98,17 +98,18 @@ def test_the_line_that_says_most_is_taken(message, line):
 
 
 def test_the_message_tells_people_and_programs(target):
-    summary = {"ok": False, "seconds": 61.2, "cost": 0.05, "budget": 0.01, "over_budget": True}
+    notice = "The run cost $0.0500, more than its budget of $0.01 (CRYPTO_RUN_BUDGET)."
+    summary = {"ok": False, "seconds": 61.2, "notices": [notice]}
     alert = alerts.message(summary, alerts.findings(target))
     assert alert["text"].splitlines()[:4] == [
         "Crypto lakehouse: the run failed in 61 s, with 2 failing and 1 warning.",
-        "It cost $0.0500, more than its budget of $0.01.",
+        f"- {notice}",
         "- error model loose (owner: nobody): The table is gone",
         f"  look: {target.parent}/logs/dbt.log",
     ]
     assert "- warn test both_ok, 1,200 rows (owner: ingest, market@example.com)" in alert["text"]
     assert [one["name"] for one in alert["failing"]] == ["loose", "prices_ok"]
-    assert [one["rows"] for one in alert["warning"]] == [1200]
+    assert [one["rows"] for one in alert["warning"]] == [1200] and alert["notices"] == [notice]
 
 
 def test_an_alert_is_posted_as_json_with_all_that_programs_may_want(tmp_path, receiver, target):
