@@ -215,7 +215,8 @@ class ApiSource:
                 # What only the answer's text says: the exchange is overloaded, or this machine asked too often.
                 is_busy = isinstance(error, ccxt.DDoSProtection | ccxt.ExchangeNotAvailable) and not error.__cause__
                 attempts += not is_busy
-                if attempts == ATTEMPTS:
+                # Who is not trusted now is not trusted a minute later.
+                if attempts == ATTEMPTS or isinstance(error.__cause__, requests.exceptions.SSLError):
                     raise _explain(market, error) from error
                 wait.pause(f"{market.exchange} answers: {first_line(error)}")
             except ccxt.BaseError as error:

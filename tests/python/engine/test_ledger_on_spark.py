@@ -25,6 +25,7 @@ def lake(spark, settings, schema, engine_settings) -> Bronze:
     return Bronze(spark, settings, schema, engine_settings.warehouse)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_the_append_of_a_killed_client_and_the_next_one_count_once(
     lake: Bronze, monkeypatch: pytest.MonkeyPatch, moment: str

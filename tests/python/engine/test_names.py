@@ -1,5 +1,6 @@
 """One definition of "the same name": in Postgres, where names are entered, and in the lake, where trades match them."""
 
+import functools
 import unicodedata
 
 import psycopg
@@ -11,6 +12,7 @@ from lakehouse import postgres
 LETTERS = pa.table({"code": [code for code in range(1, 0x110000) if not 0xD800 <= code <= 0xDFFF]})
 
 
+@functools.cache
 def keys_of(spark) -> dict[str, str]:
     """Return the key of each letter by which the lake compares names, letters that are their own key left out."""
     letters = LETTERS.append_column("letter", pa.array(map(chr, LETTERS["code"].to_pylist())))

@@ -77,6 +77,7 @@ def test_all_examples_together_keep_the_house_rules(copy):
     assert house_rules.check(copy, copy / "target") == []
 
 
+@pytest.mark.long
 def test_all_examples_together_pass_what_make_lint_says_of_sql(copy):
     for path in PATHS:
         apply(path, copy)
@@ -86,7 +87,8 @@ def test_all_examples_together_pass_what_make_lint_says_of_sql(copy):
     assert lint.returncode == 0, lint.stdout
 
 
-@pytest.mark.parametrize("paths", [list(PATHS), *(pytest.param([path], marks=pytest.mark.long) for path in PATHS)])
+@pytest.mark.long
+@pytest.mark.parametrize("paths", [list(PATHS), *([path] for path in PATHS)])
 def test_the_tests_of_the_project_itself_pass_after_a_path(copy, paths):
     """Those that `make test` runs without an engine on what a path edits, in a copy in which it was followed."""
     for path in paths:

@@ -27,16 +27,10 @@ CASES: list[tuple[str, str, str, bool]] = [
     ("build --empty", LOCAL, FAILS + "empty", True),
     ("build --empty", POSTGRES, FAILS + "empty", True),
     ("run --empty -s market_overview", LOCAL, FAILS + "empty", True),
-    ("seed --empty", LOCAL, FAILS + "empty", True),
-    ("snapshot --empty", LOCAL, FAILS + "empty", True),
     ("run --sample '3 days' -s market_overview", LOCAL, FAILS + "sample", True),
-    ("run -s market_overview --full-refresh", LOCAL, WELL, False),
-    ("run -s market_overview --defer --state target", LOCAL, WELL, False),
-    ("run -s market_overview --fail-fast --threads 1", LOCAL, WELL, False),
-    ("build -s market_overview --exclude resource_type:test", LOCAL, WELL, False),
-    ("build -s market_overview --warn-error", LOCAL, WELL, False),
-    ("build -s market_overview --vars '{schema_prefix: \"\"}'", LOCAL, WELL, False),
-    ("build --exclude candles_1m+", LOCAL, "leave it out too, as in `--exclude ... models/serving`", True),
+    ("run -s market_overview --defer --state target --full-refresh --fail-fast --threads 1", LOCAL, WELL, False),
+    ("run -s market_overview --warn-error --vars '{schema_prefix: \"\"}'", LOCAL, WELL, False),
+    ("build --exclude screened_trades+", LOCAL, "leave it out too, as in `--exclude ... models/serving`", True),
     ("build -s candles_1d", POSTGRES, "The lake builds candles_1d", True),
     ("test -s market_overview --store-failures", LOCAL, WELL, False),
     ("seed", LOCAL, WELL, False),
@@ -131,7 +125,7 @@ def test_a_failed_command_on_postgres_is_tried_again_there(artifacts, engine_set
     assert done.returncode == 0 and "PASS source_published_as_recorded" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("target", ["local", "spark", "databricks", "postgres"])
+@pytest.mark.parametrize("target", ["local", "databricks", "postgres"])
 def test_parsing_warns_of_nothing_and_of_no_deprecation(target, tmp_path, engine_settings):
     given = {"DATABRICKS_HOST": "nowhere.example", "DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/none"}
     command = "parse --no-partial-parse --warn-error --show-all-deprecations"

@@ -25,6 +25,9 @@ def _no_proxy_of_the_machine(monkeypatch):
         monkeypatch.delenv(name.lower(), raising=False)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
+    # What is asked is a server of this machine, whatever its name, and no answer will be another one later.
+    monkeypatch.setattr(download, "is_local", lambda settings: True)
+    monkeypatch.setattr(download, "FIRST_WAIT", 0.01)
     download.session.cache_clear()
     yield
     download.session.cache_clear()

@@ -248,6 +248,7 @@ def test_without_gold_the_command_says_what_to_do(settings):
         report.write(settings)
 
 
+@pytest.mark.long
 def test_fifty_symbols_of_five_years_stay_small_and_fast(chromium, settings):
     days, symbols = 1826, [f"SYM{number:02}" for number in range(50)]
     fill(settings, symbols, days)
