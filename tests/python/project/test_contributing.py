@@ -88,10 +88,9 @@ def test_all_examples_together_pass_what_make_lint_says_of_sql(copy):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("paths", [list(PATHS), *([path] for path in PATHS)])
-def test_the_tests_of_the_project_itself_pass_after_a_path(copy, paths):
-    """Those that `make test` runs without an engine on what a path edits, in a copy in which it was followed."""
-    for path in paths:
+def test_the_tests_of_the_project_itself_pass_after_all_paths(copy):
+    """Those that `make test` runs without an engine on what a path edits, in a copy in which all were followed."""
+    for path in PATHS:
         apply(path, copy)
     names = ("house_rules", "convention_cards", "one_sql_text", "seeds")
     tests = [f"tests/python/project/test_{name}.py" for name in names]

@@ -165,7 +165,7 @@ def test_a_replay_finds_what_only_an_incremental_run_gets_wrong(home, tmp_path, 
     (copy / ".venv").symlink_to(PROJECT / ".venv")
     with edited(copy, *FAULTS[fault]):
         said = runner(home.place)(copy, "! .venv/bin/crypto verify --seed 3 --batches 2")
-    assert "The replay differs." in said and "silver." in said
+    assert "The replay differs." in said and "silver." in said, said
 
 
 @pytest.mark.long
