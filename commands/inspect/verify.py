@@ -2,7 +2,7 @@
 
 A replay lands every row of ``bronze.trades`` again in a scratch home, with its recorded times: each file is cut into
 pieces and each batch gets some of all files, so that every batch is late for every day. What changes in a home's life
-changes here too: until the last batch a file is withdrawn, in the first one a symbol and an exchange are not known yet,
+changes here too: in the first batch a file is withdrawn, and a symbol and an exchange are not known yet,
 and one file lands twice. None of this shows in the end, so each silver and gold table must equal the live one.
 
 `verify_models` computes the queries of single models once, over the live tables that they read.
@@ -81,8 +81,9 @@ class Piece:
 class Changes:
     """What changes during a replay; None where the home has nothing to change.
 
-    ``withdrawn`` is a file that counts in the last batch alone; ``repeated`` one that the first batch lands as a whole,
-    under the name ``copy``; ``unknown`` names, by table, what the reference data of the first batch lacks.
+    ``withdrawn`` is a file that counts from the second batch on; ``repeated`` one that the first batch lands whole,
+    under the name ``copy``; ``unknown`` names, by table, what the reference data of the first batch lacks. From the
+    third batch on nothing but new trades comes: what changes is screened again, and would heal what they get wrong.
     """
 
     withdrawn: str | None
@@ -96,7 +97,7 @@ class Changes:
 
     def told(self) -> str:
         """Say what changes."""
-        told = [f"{self.withdrawn} is withdrawn until the last batch"] if self.withdrawn else []
+        told = [f"{self.withdrawn} is withdrawn in the first batch"] if self.withdrawn else []
         told += [f"{self.repeated} lands twice"] if self.repeated else []
         told += [f"{' and '.join(self.unknown.values())} are unknown in the first batch"] if self.unknown else []
         return "; ".join(told)
@@ -134,7 +135,7 @@ def verify(settings: Settings, kind: str, seed: int, batches: int, say: Say) -> 
             say(f"In this replay {changes.told()}.")
         bronze.create_tables(spark, "bronze")
         for number, pieces in enumerate(plan, start=1):
-            _copy_reference(spark, scratch, changes, first=number == 1, last=number == len(plan))
+            _copy_reference(spark, scratch, changes, first=number == 1)
             _land(spark, scratch, number, pieces, changes)
             say(f"Batch {number} of {len(plan)}: {len(pieces):,} pieces of {len(files):,} files; building ...")
             models = _run(scratch)
@@ -243,13 +244,13 @@ def _draw_changes(
     for table, column in (("symbols", "symbol"), ("exchanges", "exchange")):
         screened = spark.table(_live(scratch, "silver.screened_trades")).where("reason is null")
         traded = sorted(row[0] for row in screened.select(column).distinct().collect())
-        # Without its only symbol, a home would have no candle before the last batch, and nothing to merge.
+        # Without its only symbol, a home would have no candle before the second batch, and nothing to merge.
         if len(traded) > 1:
             unknown[table] = draw.choice(traded)
     return Changes(withdrawn, repeated, unknown)
 
 
-def _copy_reference(spark: SparkSession, scratch: Settings, changes: Changes, *, first: bool, last: bool) -> None:
+def _copy_reference(spark: SparkSession, scratch: Settings, changes: Changes, *, first: bool) -> None:
     from pyspark.sql import functions as f
 
     for table, column in (("symbols", "symbol"), ("exchanges", "exchange")):
@@ -257,11 +258,11 @@ def _copy_reference(spark: SparkSession, scratch: Settings, changes: Changes, *,
         if first and table in changes.unknown:
             rows = rows.where(f.col(column) != changes.unknown[table])
         _overwrite(spark, table, rows)
-    if last:
-        _overwrite(spark, "withdrawn_files", spark.table(_live(scratch, "bronze.withdrawn_files")))
-    elif changes.withdrawn:
-        row = {"source_file": changes.withdrawn, "reason": "until the last batch", "withdrawn_at": datetime.now(UTC)}
-        _overwrite(spark, "withdrawn_files", bronze.frame(spark, "withdrawn_files", [row]))
+    withdrawn = spark.table(_live(scratch, "bronze.withdrawn_files"))
+    if first and changes.withdrawn:
+        row = {"source_file": changes.withdrawn, "reason": "in the first batch", "withdrawn_at": datetime.now(UTC)}
+        withdrawn = withdrawn.unionByName(bronze.frame(spark, "withdrawn_files", [row]))
+    _overwrite(spark, "withdrawn_files", withdrawn)
 
 
 def _overwrite(spark: SparkSession, table: str, rows: DataFrame) -> None:
