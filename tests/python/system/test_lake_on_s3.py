@@ -78,7 +78,7 @@ def test_a_killed_run_in_buckets_ends_as_a_local_one_and_tells_no_secret(
         os.kill(running.server, signal.SIGKILL)
         os.killpg(first.pid, signal.SIGKILL)
         told += [first.communicate()[0], said("run", given=given)]
-        assert "All is well." in told[-1] and s3_gate.lost
+        assert "Done, with 1 thing to look at." in told[-1] and s3_gate.lost
 
         told.append(said("status", "--json", given=given))
         assert json.loads(told[-1])["problems"] == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from support.commands import run_command
+from support.commands import CRYPTO, run_command
 from support.databases import rows
 from support.isolation import no_settings
 from support.project import PROJECT
@@ -176,7 +176,11 @@ def test_a_whole_run_needs_the_sync_role_only_and_leaves_no_password_anywhere(tm
     watcher.start()
     try:
         said += [
-            run(home, given, "crypto", "run"),
+            # A process of its own, whose arguments can be watched; the others are forks.
+            subprocess.run(
+                [CRYPTO, "run"], cwd=PROJECT, env=os.environ | no_settings() | given | {"CRYPTO_HOME": str(home)},
+                capture_output=True, text=True, check=True,
+            ).stdout,
             run(home, given, "crypto", "sync", "--plan", "--force"),
             run(home, given, "crypto", "status", "--json"),
             run(home, given, "dbt", "--debug", "test", "--target", "postgres", "--target-path", f"{home}/target",
