@@ -163,7 +163,7 @@ def key(project: Project) -> Found:
                     not_null |= set(re.findall(r"\b(\w+) is not null", condition))
         if not wanted:
             yield model["name"], "has no unique_key"
-        elif unique != [wanted]:
+        elif wanted not in unique:
             yield model["name"], f"has the key {wanted} but tests {unique} for uniqueness"
         elif missing := [column for column in wanted if column not in not_null]:
             yield model["name"], f"has no not-null test of its key's {', '.join(missing)}"

@@ -26,17 +26,20 @@ def ingest_command(target: str) -> None:
 @main.command()
 @target_option
 @click.option("--full-refresh", is_flag=True, help="Rebuild every table from bronze.")
+@click.option("--all-tests", is_flag=True, help="Test whole tables.  [default: once a day]")
 @click.option("--json", "as_json", is_flag=True, help="Print nothing but a summary as JSON.")
-def run_command(target: str, full_refresh: bool, as_json: bool) -> None:
+def run_command(target: str, full_refresh: bool, all_tests: bool, as_json: bool) -> None:
     """Ingest, build, test and publish everything.
 
-    A run ends with checks of what Postgres then has. Its exit code is 0 only if all of it succeeded.
+    What changes in silver is tested before it is merged, whole tables once a day. A run ends with checks of what
+    Postgres then has. Its exit code is 0 only if all of it succeeded.
 
     Example: crypto run
     """
     from commands.run import pipeline
 
-    sys.exit(pipeline.run(load_for(target), full_refresh=full_refresh, as_json=as_json))
+    settings = load_for(target)
+    sys.exit(pipeline.run(settings, full_refresh=full_refresh, all_tests=all_tests, as_json=as_json))
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def find(settings: Settings, *, start_postgres: bool = False) -> Leftovers:
                 known = f"{names} where to_regclass(format('crypto.%I', table_name)) is not null"
                 published = {name for (name,) in connection.execute(known)}
         published -= {table.target for table in sync.published_tables(settings.project)}
-    # dbt's names for what it makes on the way to a table.
-    gone = sorted(name for name in made - models(settings.project) if "__dbt_" not in name)
+    # Names of what is made on the way to a table.
+    gone = sorted(name for name in made - models(settings.project) if not re.search("__(dbt_|changes$)", name))
     return Leftovers(tuple(gone), tuple(f"crypto.{name}" for name in sorted(published)))
 
 

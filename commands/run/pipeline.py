@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ingestion.ledger import IngestResult
 
 Say = Callable[[str], None]
+# Between two tests of silver's whole tables, a run tests what changes in them.
+WHOLE_TABLES_SECONDS = 24 * 3600
 
 
 def ingest(settings: Settings, display: Display | None = None) -> IngestResult:
@@ -48,9 +50,10 @@ def _prepare_postgres(settings: Settings) -> None:
         migrate.migrate(connection)
 
 
-def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False) -> int:
+def run(settings: Settings, *, full_refresh: bool = False, all_tests: bool = False, as_json: bool = False) -> int:
     """Do a whole run and return the exit code: 0 if everything succeeded, 1 if not, 130 if interrupted.
 
+    Whole tables of silver are tested if ``all_tests``, after a full refresh, and if that is more than a day ago.
     A CryptoError is sent as an alert and raised again.
     """
     from rich.console import Console
@@ -60,7 +63,7 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     started = time.monotonic()
     try:
         with lock.exclusive(settings, display.say), display:
-            summary = _run(settings, display, ["--full-refresh"] if full_refresh else [], started)
+            summary = _run(settings, display, started, full_refresh=full_refresh, all_tests=all_tests)
     except KeyboardInterrupt:
         display.say("Stopped. What was done stays; the next `crypto run` goes on from there.")
         return 130
@@ -78,7 +81,13 @@ def run(settings: Settings, *, full_refresh: bool = False, as_json: bool = False
     return 0 if summary["ok"] else 1
 
 
-def _run(settings: Settings, display: Display, options: list[str], started: float) -> dict[str, Any]:
+def _run(
+    settings: Settings, display: Display, started: float, *, full_refresh: bool, all_tests: bool
+) -> dict[str, Any]:
+    tested_at = history.last_summary(settings).get("whole_tables_tested_at", 0.0)
+    is_whole = full_refresh or all_tests or time.time() - tested_at > WHOLE_TABLES_SECONDS
+    options = ["--full-refresh"] if full_refresh else []
+    options += [] if is_whole else ["--selector", "lake_changes"]
     display.stage("Landing")
     display.say(f"Landing zone {settings.landing_zone}")
     landed = ingest(settings, display)
@@ -89,6 +98,7 @@ def _run(settings: Settings, display: Display, options: list[str], started: floa
     )
     checks = None
     if build["ok"]:
+        tested_at = time.time() if is_whole else tested_at
         display.stage("Checking Postgres")
         checks = run_dbt(settings, ["build", "--target", "postgres"], display)
     reasons = row_counts.by_reason(settings)
@@ -104,6 +114,7 @@ def _run(settings: Settings, display: Display, options: list[str], started: floa
         "rows": row_counts.by_table(settings, reasons),
         "rejected": {reason: rows for reason, rows in reasons.items() if reason is not None},
         "build": build,
+        "whole_tables_tested_at": tested_at,
         "checks": checks,
         "sync": published_tables(settings, build["invocation_id"]),
         "seconds": round(time.monotonic() - started, 1),
@@ -188,6 +199,8 @@ def _show(summary: dict[str, Any], nodes: list[Node], settings: Settings, consol
     build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": [], "warned": []}
     passed = build["passed"].get("test", 0) + checks["passed"].get("test", 0)
     table.add_row("tests passed", f"{passed:,}")
+    if tested_at := summary["whole_tables_tested_at"]:
+        table.add_row("whole tables tested", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(tested_at)))
     table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
     table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
     if skipped := build["skipped"] + checks.get("skipped", 0):

@@ -9,20 +9,36 @@
 -#}
 {% macro in_changed_time_spans(column, interval, last_revision) -%}
     {%- set window = window_start('traded_at', interval) -%}
-    {%- set query -%}
-        with days as (
-            select
-                cast({{ window }} as date) as day,
-                min({{ window }}) as first_start,
-                max({{ window }}) + interval {{ interval }} as last_end
-            from {{ ref('screened_trades') }}
-            where revision > {{ last_revision }} and traded_at is not null
-            group by cast({{ window }} as date)
-        ),
+    {%- set days -%}
+        select
+            cast({{ window }} as date) as day,
+            min({{ window }}) as first_start,
+            max({{ window }}) + interval {{ interval }} as last_end
+        from {{ ref('screened_trades') }}
+        where revision > {{ last_revision }} and traded_at is not null
+        group by cast({{ window }} as date)
+    {%- endset -%}
+    {{ return('true' if last_revision == 0 else in_spans(column, days)) }}
+{%- endmacro %}
 
+
+{#- A condition that holds for every time of the days on which a window of staged changes begins. -#}
+{% macro in_changed_days(column, staged_relation) -%}
+    {%- set day = window_start('window_start', 'day') -%}
+    {{ return(in_spans(
+        column,
+        "select distinct cast(" ~ day ~ " as date) as day, " ~ day ~ " as first_start, "
+        ~ day ~ " + interval 1 day as last_end from " ~ staged_relation
+    )) }}
+{%- endmacro %}
+
+
+{#- A condition that holds for every time in the spans of days; `days` is a query of day, first_start and last_end. -#}
+{% macro in_spans(column, days) -%}
+    {%- set query -%}
         -- Consecutive days give the same date here, since both terms grow by one a day.
-        numbered as (
-            select first_start, last_end, date_sub(day, row_number() over (order by day)) as span from days
+        with numbered as (
+            select first_start, last_end, date_sub(day, row_number() over (order by day)) as span from ({{ days }})
         )
 
         select cast(min(first_start) as string), cast(max(last_end) as string)
@@ -30,7 +46,7 @@
         group by span
         order by span
     {%- endset -%}
-    {%- if not execute or last_revision == 0 -%}
+    {%- if not execute -%}
         {{ return('true') }}
     {%- endif -%}
     {%- set spans = run_query(query).rows -%}

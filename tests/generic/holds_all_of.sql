@@ -1,8 +1,8 @@
 {#-
     One row if candles do not hold exactly the trades of the relation that they were computed from: their number, volume
-    and quote volume in total. `finer_trades` is the number of trades in that relation; of trades themselves, count(*).
+    and quote volume in total. `of_trades` tells that the relation has trades, not candles.
 -#}
-{% test holds_all_of(model, finer, finer_trades='sum(trade_count)') %}
+{% test holds_all_of(model, finer, of_trades=false) %}
 
 with candles as (
 
@@ -17,7 +17,7 @@ with candles as (
 finer as (
 
     select
-        coalesce({{ finer_trades }}, 0) as finer_trade_count,
+        coalesce({{ 'count(*)' if of_trades else 'sum(trade_count)' }}, 0) as finer_trade_count,
         sum(volume) as finer_volume,
         {{ capped_sum('quote_volume') }} as finer_quote_volume
     from {{ finer }}

@@ -1,6 +1,6 @@
 {#-
     Merges what the query returns: new and changed rows, and tombstones. They are staged first, in a table beside it, for
-    three reasons. A merge executes its source several times, and Sail then computes some of it wrongly (docs/engines.md).
+    four reasons. They can be checked before they reach the table (audit_changes). A merge executes its source several times, and Sail then computes some of it wrongly (docs/engines.md).
     The merge can state the smallest and largest key as literals, so that Delta skips the files that lie outside. And
     changes that are all new rows, as most are, can be inserted, where a merge would read every column of the table.
 -#}
@@ -18,6 +18,9 @@
         ) as changes
     {% endcall %}
     {%- set bounds = key_bounds(staged_relation) -%}
+    {%- if bounds and config.meta_get('returns') == 'changes' -%}
+        {%- do audit_changes(target_relation, staged_relation) -%}
+    {%- endif -%}
     {% call statement('main') %}
         {%- if not bounds %}
         {#- Without changes there is no merge; dbt still needs a main statement. #}

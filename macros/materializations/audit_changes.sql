@@ -1,0 +1,67 @@
+{#-
+    Checks staged changes by the model's own generic tests before they are merged, all in one statement: rows that break
+    one never reach the table, and a run pays for what came, not for history. A test gets the changed rows in the place
+    of the table, and two tests get what they need beside them:
+
+    unique_combination    the table's rows with the same values, unless the columns are the merge key
+    holds_all_of          all candles of the days that changed, as they will be, and the finer rows of these days
+
+    target_relation    the table that the changes are merged into
+    staged_relation    a table of the changes: the table's columns and is_deleted
+-#}
+{% macro audit_changes(target_relation, staged_relation) %}
+    {%- set audits = {} -%}
+    {%- for test in graph.nodes.values()
+        if test.resource_type == 'test' and test.attached_node == model.unique_id and test.test_metadata -%}
+        {%- do audits.update({test.name: audit_query(test, target_relation, staged_relation)}) -%}
+    {%- endfor -%}
+    {%- set counts = [] -%}
+    {%- for name, query in audits.items() -%}
+        {%- do counts.append("select " ~ sql_literal(name) ~ " as test, count(*) as failures from (" ~ query ~ ")") -%}
+    {%- endfor -%}
+    {%- for test, failures in run_query(counts | join(' union all ')).rows if failures > 0 -%}
+        {%- set example = run_query("select * from (" ~ audits[test] ~ ") limit 1") -%}
+        {%- do exceptions.raise_compiler_error(
+            "The changes break the test " ~ test ~ ", " ~ failures ~ (" times" if failures > 1 else " time")
+            ~ ", such as " ~ dict(zip(example.column_names, example.rows[0].values()))
+            ~ "; nothing was merged, and " ~ staged_relation ~ " has the changes until the next run."
+        ) -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- The query of a generic test of this model on the changes. -#}
+{% macro audit_query(test, target_relation, staged_relation) -%}
+    {%- set name, arguments = test.test_metadata.name, {} -%}
+    {%- for argument, value in test.test_metadata.kwargs.items() if argument != 'model' -%}
+        {%- do arguments.update({argument: relation_named(value) if value is string else value}) -%}
+    {%- endfor -%}
+    {%- set changes = "select * from " ~ staged_relation ~ " where not is_deleted" -%}
+    {%- set columns = model.columns | join(', ') -%}
+    {%- set kept = "select " ~ columns ~ " from " ~ target_relation ~ " as target left anti join " ~ staged_relation
+        ~ " as source on " ~ keys_match('target', 'source') -%}
+    {%- set rows = "select " ~ columns ~ " from (" ~ changes ~ ")" -%}
+    {%- if name == 'unique_combination' and arguments.columns != config.require('unique_key') -%}
+        {%- set values = arguments.columns | join(', ') -%}
+        {%- set rows = rows ~ " union all select " ~ columns ~ " from (" ~ kept ~ ") as kept left semi join (" ~ changes
+            ~ ") as changes using (" ~ values ~ ")" -%}
+    {%- elif name == 'holds_all_of' -%}
+        {%- set days = in_changed_days('window_start', staged_relation) -%}
+        {%- set rows = "select * from (" ~ rows ~ " union all " ~ kept ~ ") where " ~ days -%}
+        {%- set time = 'traded_at' if arguments.of_trades else 'window_start' -%}
+        {%- set finer_days = in_changed_days(time, staged_relation) -%}
+        {%- do arguments.update({'finer': "(select * from " ~ arguments.finer ~ " where " ~ finer_days ~ ")"}) -%}
+    {%- endif -%}
+    {%- set condition = test.config.where or 'true' -%}
+    {{ return(context['test_' ~ name](model="(select * from (" ~ rows ~ ") where " ~ condition ~ ")", **arguments)) }}
+{%- endmacro %}
+
+
+{#- The relation that an argument of a test names, such as ref('trades'); any other text as it is. -#}
+{% macro relation_named(value) %}
+    {%- set found = modules.re.match("ref\\('(\\w+)'\\)$", value) -%}
+    {%- for node in graph.nodes.values() if found and node.name == found[1] and node.relation_name -%}
+        {{ return(node.relation_name) }}
+    {%- endfor -%}
+    {{ return(value) }}
+{% endmacro %}
