@@ -114,6 +114,7 @@ def _run(
         "rows": row_counts.by_table(settings, reasons),
         "rejected": {reason: rows for reason, rows in reasons.items() if reason is not None},
         "build": build,
+        "tested_whole_tables": is_whole,
         "whole_tables_tested_at": tested_at,
         "checks": checks,
         "sync": published_tables(settings, build["invocation_id"]),
@@ -199,8 +200,9 @@ def _show(summary: dict[str, Any], nodes: list[Node], settings: Settings, consol
     build, checks = summary["build"], summary["checks"] or {"passed": {}, "failed": [], "warned": []}
     passed = build["passed"].get("test", 0) + checks["passed"].get("test", 0)
     table.add_row("tests passed", f"{passed:,}")
-    if tested_at := summary["whole_tables_tested_at"]:
-        table.add_row("whole tables tested", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(tested_at)))
+    if not summary["tested_whole_tables"]:
+        tested_at = time.gmtime(summary["whole_tables_tested_at"])
+        table.add_row("whole tables tested", time.strftime("%Y-%m-%d %H:%M UTC", tested_at))
     table.add_row("warned", f"{len(build['warned']) + len(checks['warned']):,}")
     table.add_row("failed", f"{len(build['failed']) + len(checks['failed']):,}")
     if skipped := build["skipped"] + checks.get("skipped", 0):

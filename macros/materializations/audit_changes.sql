@@ -13,18 +13,19 @@
     {%- set audits = {} -%}
     {%- for test in graph.nodes.values()
         if test.resource_type == 'test' and test.attached_node == model.unique_id and test.test_metadata -%}
-        {%- do audits.update({test.name: audit_query(test, target_relation, staged_relation)}) -%}
+        {%- set query = audit_query(test, target_relation, staged_relation) -%}
+        {%- do audits.update({test.name: query}) if query -%}
     {%- endfor -%}
     {%- set counts = [] -%}
     {%- for name, query in audits.items() -%}
         {%- do counts.append("select " ~ sql_literal(name) ~ " as test, count(*) as failures from (" ~ query ~ ")") -%}
     {%- endfor -%}
-    {%- for test, failures in run_query(counts | join(' union all ')).rows if failures > 0 -%}
-        {%- set example = run_query("select * from (" ~ audits[test] ~ ") limit 1") -%}
+    {%- for row in run_query(counts | join(' union all ')).rows if row['failures'] > 0 -%}
+        {%- set example = run_query("select * from (" ~ audits[row['test']] ~ ") limit 1") -%}
         {%- do exceptions.raise_compiler_error(
-            "The changes break the test " ~ test ~ ", " ~ failures ~ (" times" if failures > 1 else " time")
-            ~ ", such as " ~ dict(zip(example.column_names, example.rows[0].values()))
-            ~ "; nothing was merged, and " ~ staged_relation ~ " has the changes until the next run."
+            "The changes break the test " ~ row['test'] ~ " " ~ row['failures'] ~ " times, such as "
+            ~ dict(zip(example.column_names, example.rows[0].values())) ~ "; nothing was merged, and "
+            ~ staged_relation ~ " has the changes until the next run."
         ) -%}
     {%- endfor -%}
 {% endmacro %}
@@ -35,6 +36,8 @@
     {%- set name, arguments = test.test_metadata.name, {} -%}
     {%- for argument, value in test.test_metadata.kwargs.items() if argument != 'model' -%}
         {%- do arguments.update({argument: relation_named(value) if value is string else value}) -%}
+        {#- A table that is not built yet, such as a seed that a selection leaves out, can't be compared with. #}
+        {%- if arguments[argument] is none %}{{ return(none) }}{% endif -%}
     {%- endfor -%}
     {%- set changes = "select * from " ~ staged_relation ~ " where not is_deleted" -%}
     {%- set columns = model.columns | join(', ') -%}
@@ -57,11 +60,13 @@
 {%- endmacro %}
 
 
-{#- The relation that an argument of a test names, such as ref('trades'); any other text as it is. -#}
+{#- The relation that a test's argument names, such as ref('trades'), or none before it is built; any other text. -#}
 {% macro relation_named(value) %}
     {%- set found = modules.re.match("ref\\('(\\w+)'\\)$", value) -%}
-    {%- for node in graph.nodes.values() if found and node.name == found[1] and node.relation_name -%}
-        {{ return(node.relation_name) }}
+    {%- for node in graph.nodes.values() if found and node.name == found[1] and node.resource_type != 'test' -%}
+        {{ return(load_cached_relation(
+            api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
+        )) }}
     {%- endfor -%}
     {{ return(value) }}
 {% endmacro %}

@@ -12,7 +12,7 @@ FAULTS = {
         "macros/screening/resolve_duplicates.sql",
         "when row_number() over smallest_first = 1 then null",
         "when true then null",
-        "break the test screened_trades_keep_one_row_of_an_id, ",
+        "break the test screened_trades_keep_one_row_of_an_id ",
     ),
     "a broken sum": (
         FINER,
@@ -25,7 +25,7 @@ FAULTS = {
         "models/silver/candles/candles_1h.sql",
         "select * from candles",
         "select * from candles union all select * from candles",
-        "break the test unique_combination_candles_1h_symbol__window_start, ",
+        "break the test unique_combination_candles_1h_symbol__window_start ",
     ),
 }
 
