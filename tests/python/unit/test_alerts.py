@@ -184,7 +184,7 @@ def test_without_the_library_the_alert_says_what_is_missing(tmp_path, monkeypatc
 def test_a_run_that_cannot_start_alerts_and_still_fails(tmp_path, receiver, monkeypatch):
     address, taken = receiver
 
-    def broken(*_):
+    def broken(*_, **__):
         raise CryptoError("Postgres does not answer.")
 
     monkeypatch.setattr(pipeline, "_run", broken)
