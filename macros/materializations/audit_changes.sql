@@ -51,8 +51,8 @@
     {%- elif name == 'holds_all_of' -%}
         {%- set days = in_changed_days('window_start', staged_relation) -%}
         {%- set rows = "select * from (" ~ rows ~ " union all " ~ kept ~ ") where " ~ days -%}
-        {%- set time = 'traded_at' if arguments.of_trades else 'window_start' -%}
-        {%- set finer_days = in_changed_days(time, staged_relation) -%}
+        {#- The condition is the column and literals: the days need not be asked for again. #}
+        {%- set finer_days = days | replace('window_start', 'traded_at') if arguments.of_trades else days -%}
         {%- do arguments.update({'finer': "(select * from " ~ arguments.finer ~ " where " ~ finer_days ~ ")"}) -%}
     {%- endif -%}
     {%- set condition = test.config.where or 'true' -%}
