@@ -97,7 +97,7 @@ def child(lake: Lake) -> subprocess.Popen:
     return process
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
 def test_a_killed_sync_leaves_the_old_state_or_the_new(lake, kills):
     lake.write_both(days=2000, mark=0)
     lake.publish()

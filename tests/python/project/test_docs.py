@@ -188,7 +188,7 @@ def test_market_data_comes_in_as_the_page_says(tmp_path, exchanges):
     assert "Binance:BTCUSDT:00000000000000000000  BTC" in said[0] and "Nothing is written" in said[0]
     assert said[0].count("744 trades of 31 days written (2024-01-01 to 2024-01-31)") == 2
     # The two months are of markets that were made up one by one: their prices are far apart.
-    assert re.search(r"gold.trading_indicators\s+120", said[0]) and "to look at." in said[0]
+    assert re.search(r"gold.trading_indicators\s+120", said[0]) and "Done, with 1 thing to look at." in said[0]
     assert "Kraken XBTUSD: 2 trades of 1 day written" in said[1]
     assert "Bitstamp is added" in said[2] and "BTC/EUR is added" in said[2]
     assert not home.exists()

@@ -32,4 +32,4 @@ def test_a_run_over_budget_fails_if_so_set_and_alerts(user, first_run, receiver)
     assert alert["over_budget"] and not alert["ok"] and alert["failing"] == []
     values |= {"CRYPTO_OVER_BUDGET": "warn", "CRYPTO_WEBHOOK_URL": "http://127.0.0.1:9/canary"}
     said = user("crypto", "run", **values)
-    assert "to look at." in said and "could not be sent" in said and "canary" not in said
+    assert "Done, with 1 thing to look at." in said and "could not be sent" in said and "canary" not in said

@@ -27,6 +27,8 @@ CASES: list[tuple[str, str, str, bool]] = [
     ("build --empty", LOCAL, FAILS + "empty", True),
     ("build --empty", POSTGRES, FAILS + "empty", True),
     ("run --empty -s market_overview", LOCAL, FAILS + "empty", True),
+    ("seed --empty", LOCAL, FAILS + "empty", True),
+    ("snapshot --empty", LOCAL, FAILS + "empty", True),
     ("run --sample '3 days' -s market_overview", LOCAL, FAILS + "sample", True),
     ("run -s market_overview --defer --state target --full-refresh --fail-fast --threads 1", LOCAL, WELL, False),
     ("run -s market_overview --warn-error --vars '{schema_prefix: \"\"}'", LOCAL, WELL, False),

@@ -127,7 +127,7 @@ def test_models_are_computed_alone_over_the_live_tables(home):
     finally:
         DeltaTable(home.place / "warehouse/gold.db/daily_metrics").restore(version)
     # Without a name: what has not passed as it is now.
-    first, second = computed(verify()), computed(verify())
+    first, second = (computed(said) for said in (verify(), verify()) if "Every type and value is equal." in said)
     assert {"gold.daily_metrics", "gold.market_overview", "silver.screened_trades"} <= first and second == set()
     assert "gold.exchange_spreads" not in first and "gold.candle_revisions" not in first
     assert not list(home.place.glob("verify-*"))
