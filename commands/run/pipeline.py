@@ -53,7 +53,8 @@ def _prepare_postgres(settings: Settings) -> None:
 def run(settings: Settings, *, full_refresh: bool = False, all_tests: bool = False, as_json: bool = False) -> int:
     """Do a whole run and return the exit code: 0 if everything succeeded, 1 if not, 130 if interrupted.
 
-    Whole tables of silver are tested if ``all_tests``, after a full refresh, and if that is more than a day ago.
+    Whole tables of silver are tested if ``all_tests``, in a full refresh, and when the last such test that passed is
+    more than a day ago.
     A CryptoError is sent as an alert and raised again.
     """
     from rich.console import Console
@@ -98,7 +99,8 @@ def _run(
     )
     checks = None
     if build["ok"]:
-        tested_at = time.time() if is_whole else tested_at
+        if is_whole:
+            tested_at = time.time()
         display.stage("Checking Postgres")
         checks = run_dbt(settings, ["build", "--target", "postgres"], display)
     reasons = row_counts.by_reason(settings)

@@ -1,8 +1,9 @@
 {#-
     Merges what the query returns: new and changed rows, and tombstones. They are staged first, in a table beside it, for
-    four reasons. They can be checked before they reach the table (audit_changes). A merge executes its source several times, and Sail then computes some of it wrongly (docs/engines.md).
-    The merge can state the smallest and largest key as literals, so that Delta skips the files that lie outside. And
-    changes that are all new rows, as most are, can be inserted, where a merge would read every column of the table.
+    four reasons. They can be checked before they reach the table (audit_changes). A merge executes its source several
+    times, and Sail then computes some of it wrongly (docs/engines.md). The merge can state the smallest and largest key
+    as literals, so that Delta skips the files that lie outside. And changes that are all new rows, as most are, can be
+    inserted, where a merge would read every column of the table.
 -#}
 {% macro merge_changes(target_relation, sql) %}
     {%- set identifier = target_relation.identifier ~ '__changes' -%}
